@@ -1,0 +1,248 @@
+"""The contract: the hooks, and the base classes that a plugin starts from.
+
+`Hooks` is two things in one: pluggy's specification, and a typed base class, so that a type
+checker sees a wrong signature. A plugin marks each hook it implements with `@hook`. Every hook
+takes one record and returns one; an `async def` hook may wait, a plain one is pure: no I/O, no
+clock, no waiting. Hooks are called in the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import pluggy
+from attrs import define, frozen
+
+from channelmix.records import (
+    Assign,
+    Assignment,
+    Checked,
+    Classify,
+    Draft,
+    Findings,
+    Found,
+    Happening,
+    Ingested,
+    Labels,
+    Limits,
+    Outgoing,
+    Payload,
+    Poll,
+    Polled,
+    RawEvent,
+    Receipt,
+    Received,
+    Source,
+    Split,
+    Suggest,
+    Suggestions,
+    WebhookRequest,
+)
+
+if TYPE_CHECKING:
+    import httpx
+    import structlog
+
+PROJECT = "channelmix"
+ENTRY_POINTS = "channelmix.v1"
+"""The entry point group; its number is the major version of this contract."""
+
+hook = pluggy.HookimplMarker(PROJECT)
+"""Marks a method of a plugin as the implementation of the hook of that name."""
+
+_spec = pluggy.HookspecMarker(PROJECT)
+
+
+class Clock(Protocol):
+    """Where the time comes from, so that tests can turn it."""
+
+    def now(self) -> datetime:
+        """Return the time, aware, in UTC."""
+
+
+class Pace(Protocol):
+    """The brake that all channels of one app share."""
+
+    def hold(self, until: datetime, reason: str, *, replies: bool = False) -> None:
+        """Let the core call no `poll` (and with `replies` no `reply`) of this app until then."""
+
+
+@frozen(kw_only=True)
+class Services:
+    """What the core lends to a plugin. All of it belongs to this one channel or plugin."""
+
+    http: httpx.AsyncClient
+    """Time-outs, retries of safe calls, bounded concurrency and a redacted log are built in."""
+    clock: Clock
+    log: structlog.typing.FilteringBoundLogger
+    pace: Pace
+
+
+class Hooks:
+    """Every hook there is. Raise only the errors of `channelmix.errors`."""
+
+    # life
+
+    @_spec
+    async def open(self, services: Services) -> None:
+        """Get ready. Called once before any other asynchronous hook.
+
+        Raises: `Misconfigured`, `AuthorizationLost`, `RetryLater`.
+        """
+        raise NotImplementedError
+
+    @_spec
+    async def close(self, services: Services) -> None:
+        """Let go of everything. Called once, also after a failed `open`."""
+        raise NotImplementedError
+
+    @_spec
+    async def check(self, services: Services) -> Checked:
+        """Ask the network whether credentials and permissions suffice; change nothing.
+
+        Raises: `RetryLater`.
+        """
+        raise NotImplementedError
+
+    # ingest
+
+    @_spec
+    def receive(self, request: WebhookRequest) -> Received:
+        """Say whether a webhook request is authentic, what in it is to be stored, what to answer.
+
+        Pure. Asked of one channel of the app that the address names.
+        """
+        raise NotImplementedError
+
+    @_spec
+    def split(self, payload: Payload) -> Split:
+        """Cut what the network sent, a webhook body or the answer to a poll, into raw events.
+
+        Pure, and tolerant of content: it needs to find only the borders, the accounts and the
+        keys. Raises: `InvalidPayload`; the core then stores the payload whole.
+        """
+        raise NotImplementedError
+
+    @_spec
+    async def poll(self, wanted: Poll) -> Polled:
+        """Fetch one page of one source, from its cursor on.
+
+        The same cursor may come twice. Raises: `RetryLater`, `AuthorizationLost`, `Rejected`
+        (for a `Lookup`: the object is gone).
+        """
+        raise NotImplementedError
+
+    @_spec
+    def ingest(self, event: RawEvent) -> Ingested:
+        """Say what one raw event means.
+
+        Pure and deterministic. What it knows but has no use for, and what it does not know,
+        becomes `Ignored` with a reason. Raises: `InvalidPayload` for what cannot be read.
+        """
+        raise NotImplementedError
+
+    # classify, assign
+
+    @_spec
+    async def classify(self, request: Classify) -> Labels | None:
+        """Label a customer's message. All classifiers are asked; None: nothing to say."""
+        raise NotImplementedError
+
+    @_spec
+    async def assign(self, request: Assign) -> Assignment | None:
+        """Choose a team or an agent. The first answer counts; None: let the next one choose."""
+        raise NotImplementedError
+
+    # reply
+
+    @_spec
+    async def suggest(self, request: Suggest) -> Suggestions | None:
+        """Offer answers. All are asked."""
+        raise NotImplementedError
+
+    @_spec
+    async def review(self, draft: Draft) -> Findings | None:
+        """Look at a draft before it is accepted. All are asked; a `block` stops it."""
+        raise NotImplementedError
+
+    @_spec
+    async def reply(self, outgoing: Outgoing) -> Receipt:
+        """Carry out one outgoing part with one call to the network, never retried inside.
+
+        Raises: `RetryLater` (it was surely not carried out), `Uncertain` (it may have been),
+        `Rejected`, `WindowClosed`, `AuthorizationLost`.
+        """
+        raise NotImplementedError
+
+    @_spec
+    async def reconcile(self, outgoing: Outgoing) -> Found:
+        """Look at the network whether an uncertain part is there. Ids in `taken` do not count.
+
+        Raises: `RetryLater`, `AuthorizationLost`.
+        """
+        raise NotImplementedError
+
+    # observe
+
+    @_spec
+    async def observe(self, happening: Happening) -> None:
+        """Take note of one entry of the durable feed. It comes again until this returns."""
+        raise NotImplementedError
+
+
+@define(eq=False, kw_only=True, slots=False)
+class Plugin(Hooks):
+    """The base of every plugin: one instance for each section of the configuration."""
+
+    Config: ClassVar[type | None] = None
+    """The attrs class of the plugin's own section, None if it takes no settings."""
+
+    name: str
+    """The name of the channel, or of the plugin's section."""
+    config: Any = None
+    services: Services
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The channel's own HTTP client."""
+        return self.services.http
+
+    @property
+    def clock(self) -> Clock:
+        """The desk's clock."""
+        return self.services.clock
+
+    @property
+    def log(self) -> structlog.typing.FilteringBoundLogger:
+        """A logger bound to this plugin and channel."""
+        return self.services.log
+
+    @property
+    def pace(self) -> Pace:
+        """The brake of this channel's app."""
+        return self.services.pace
+
+
+@define(eq=False, kw_only=True, slots=False)
+class Channel(Plugin):
+    """The base of a network's plugin: one instance for each configured channel."""
+
+    network: ClassVar[str]
+    """The network's name, equal to the name of the entry point."""
+    App: ClassVar[type | None] = None
+    """The attrs class of what channels of one app share, None if there is no such thing."""
+    account_field: ClassVar[str]
+    """The field of `Config` that holds the account id which webhooks name (`page_id`)."""
+    sources: ClassVar[Sequence[Source]] = ()
+    limits: ClassVar[Sequence[Limits]] = ()
+
+    app: Any = None
+    api_url: str | None = None
+    """Where the network is, if not at its own address: a simulator or a proxy."""
+
+    @property
+    def account(self) -> str:
+        """The account id that webhooks name."""
+        return str(getattr(self.config, self.account_field))

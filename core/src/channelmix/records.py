@@ -1,0 +1,600 @@
+"""The frozen records that cross every border: network, plugin, core, desk.
+
+Rules that hold for all of them: ids are strings, times are aware datetimes, sequences are
+tuples. A record grows by fields with defaults, never by a changed meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+
+class Kind(StrEnum):
+    """What sort of utterance a message is."""
+
+    POST = "post"
+    COMMENT = "comment"
+    DIRECT_MESSAGE = "direct_message"
+    MENTION = "mention"
+    REVIEW = "review"
+    STORY_REPLY = "story_reply"
+
+
+class Action(StrEnum):
+    """What can be done at a network; a channel declares which in its `limits`."""
+
+    PUBLIC_REPLY = "public_reply"
+    PRIVATE_REPLY = "private_reply"
+    HIDE = "hide"
+    UNHIDE = "unhide"
+    LIKE = "like"
+    EDIT = "edit"
+    DELETE = "delete"
+    BAN = "ban"
+    PUBLISH = "publish"
+
+
+class Road(StrEnum):
+    """How a raw event reached the journal."""
+
+    PUSH = "push"
+    POLL = "poll"
+
+
+class Fate(StrEnum):
+    """What became of a raw event. Every event ends in exactly one."""
+
+    TICKET = "ticket"
+    """A customer's message: it opened a ticket or joined one."""
+    CONTEXT = "context"
+    """Our own post or reply: kept beside the tickets, never one itself."""
+    APPLIED = "applied"
+    """An edit, a deletion, a reaction or a delivery status, taken into what it concerns."""
+    FETCHED = "fetched"
+    """Only an id came; the rest was asked for and arrives as an event of its own."""
+    DUPLICATE = "duplicate"
+    """Everything in it was known already, from whichever road."""
+    IGNORED = "ignored"
+    """Understood and of no concern; the reason says why."""
+    QUARANTINED = "quarantined"
+    """Not understood: kept with its error until `replay`."""
+    UNROUTED = "unrouted"
+    """It names an account that no channel has: kept until one does and `replay`."""
+
+
+class TicketState(StrEnum):
+    """Where a ticket stands."""
+
+    OPEN = "open"
+    """The customer waits for us."""
+    ANSWERED = "answered"
+    """We spoke last; the customer may come back."""
+    CLOSED = "closed"
+    """Done, by a person, or taken back by the customer."""
+    FILTERED = "filtered"
+    """A classifier says: no request for service. Kept, and open to review."""
+
+
+class OutboxState(StrEnum):
+    """Where an outgoing action, or one part of it, stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttachmentKind(StrEnum):
+    """What an attachment is."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    FILE = "file"
+    STICKER = "sticker"
+    LOCATION = "location"
+    LINK = "link"
+    TEMPLATE = "template"
+    OTHER = "other"
+
+
+# --- what came in -----------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class WebhookRequest:
+    """An HTTP request to a webhook address, as plain data, so that any framework carries it.
+
+    Header names are lower case; `body` is the raw bytes, untouched.
+    """
+
+    method: str
+    headers: Mapping[str, str] = field(factory=dict)
+    query: Mapping[str, str] = field(factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+
+@frozen(kw_only=True)
+class WebhookResponse:
+    """The answer the network gets."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@frozen(kw_only=True)
+class RawEvent:
+    """One event as the network sent it or a poll returned it.
+
+    A plugin fills in `key` and `body`, and for a webhook `account`; the core adds the rest.
+    """
+
+    key: str
+    """The delivery key: equal for the same delivery sent again, different for all else."""
+    body: bytes = field(repr=False)
+    account: str = ""
+    """The account at the network that the event names; the core routes it to the channel."""
+    source: str = "webhook"
+    """`webhook`, or the name of the source that was polled."""
+    road: Road = Road.PUSH
+    channel: str = ""
+    id: int = 0
+    received_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@frozen(kw_only=True)
+class Received:
+    """What `receive` made of a webhook request."""
+
+    response: WebhookResponse = WebhookResponse()
+    """Sent after the payload is stored."""
+    payload: bytes | None = field(default=None, repr=False)
+    """What is to be split and stored; None where there is nothing (a challenge)."""
+    refused: str | None = None
+    """Why the request is not authentic (`bad signature`); None if it is."""
+
+    @classmethod
+    def refuse(cls, reason: str, *, status: int = 401) -> Received:
+        """Refuse the request: nothing of it is stored."""
+        return cls(response=WebhookResponse(status=status, body=reason), refused=reason)
+
+
+@frozen(kw_only=True)
+class Payload:
+    """What the network sent in one piece: a webhook body, or the answer to a poll."""
+
+    body: bytes = field(repr=False)
+    source: str = "webhook"
+
+
+@frozen(kw_only=True)
+class Split:
+    """The raw events in a payload, in its order."""
+
+    events: tuple[RawEvent, ...] = ()
+
+
+@frozen(kw_only=True)
+class Source:
+    """A list at the network that can be polled, with a cursor of its own."""
+
+    name: str
+    every: timedelta | None = None
+    """How often it is polled where the network does not push, None: only for a `Lookup`."""
+    sweep: timedelta | None = None
+    """How often it is swept for missed events where the network does push; None: as `every`."""
+
+
+@frozen(kw_only=True)
+class Poll:
+    """Ask for one page of one source."""
+
+    source: str
+    cursor: Any = None
+    """What the last `Polled` gave, JSON-safe; None at the very first poll."""
+    argument: str | None = None
+    """For a `Lookup`: which object is wanted."""
+
+
+@frozen(kw_only=True)
+class Polled:
+    """One page of a source. Its events and its cursor are stored in one commit."""
+
+    events: tuple[RawEvent, ...] = ()
+    cursor: Any = None
+    more: bool = False
+    """There is another page right now."""
+    again_in: timedelta | None = None
+    """The network's own hint when to come again; None: as declared."""
+
+
+# --- what it means ----------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Identity:
+    """An account on a network."""
+
+    id: str
+    name: str | None = None
+    handle: str | None = None
+    url: str | None = None
+
+
+@frozen(kw_only=True)
+class Attachment:
+    """A photo, a video, a place … that belongs to a message.
+
+    `url` may expire; the core downloads what `kind` says is a file, after the event is stored.
+    """
+
+    kind: AttachmentKind
+    url: str | None = None
+    id: str | None = None
+    name: str | None = None
+    mime: str | None = None
+    size: int | None = None
+    """Bytes, where the network says."""
+    text: str | None = None
+    """What there is to read: a title, an address, coordinates."""
+    path: str | None = None
+    """The local file with its bytes, where the core has them."""
+
+
+@frozen(kw_only=True)
+class Message:
+    """Something that somebody said."""
+
+    id: str
+    kind: Kind
+    thread: str
+    """The public post with its comments, or the direct conversation, as the network has it."""
+    sent_at: datetime
+    author: Identity | None = None
+    """None where the network does not tell."""
+    text: str | None = None
+    parent: str | None = None
+    """The id of the message that this one answers."""
+    attachments: tuple[Attachment, ...] = ()
+    url: str | None = None
+    """The permanent link, to answer natively."""
+    own: bool = False
+    """Said by the channel's own account."""
+    revision: str | None = None
+    """The network's name for this version; left out, the text's hash is one."""
+    hidden: bool | None = None
+    rating: Literal["positive", "negative"] | None = None
+    no_reply: str | None = None
+    """Why the network lets nobody answer this message through its API; None: it does."""
+    reply_until: datetime | None = None
+    reply_cost: float | None = None
+    opens_window: bool = True
+    """Whether it opens the network's reply window, where there is one."""
+    payload: str | None = None
+    """What a button or a referral carried, for machines."""
+    thread_text: str | None = None
+    """What the post above says, where the event tells."""
+    thread_url: str | None = None
+
+
+@frozen(kw_only=True)
+class Edit:
+    """A message changed. A field that is None did not."""
+
+    id: str
+    at: datetime
+    revision: str
+    thread: str | None = None
+    text: str | None = None
+    attachments: tuple[Attachment, ...] | None = None
+    hidden: bool | None = None
+
+
+@frozen(kw_only=True)
+class Deletion:
+    """A message was taken back. What it said is scrubbed everywhere."""
+
+    id: str
+    at: datetime
+    thread: str | None = None
+
+
+@frozen(kw_only=True)
+class Echo:
+    """Our own reply seen again, also one typed in the network's own app."""
+
+    message: Message
+    token: str | None = None
+    """The send key of the outgoing part (`Outgoing.token`), where the network carries it back."""
+    ours: bool | None = None
+    """Sent through our app (True), another way (False), or the network does not say."""
+
+
+@frozen(kw_only=True)
+class DeliveryStatus:
+    """How far our messages got."""
+
+    status: Literal["delivered", "read", "failed"]
+    at: datetime
+    thread: str
+    ids: tuple[str, ...] = ()
+    watermark: datetime | None = None
+    """It applies to everything of ours in the thread up to here."""
+
+
+@frozen(kw_only=True)
+class Reaction:
+    """A like or its kin, on a message."""
+
+    target: str
+    at: datetime
+    name: str = "like"
+    author: Identity | None = None
+    thread: str | None = None
+    removed: bool = False
+
+
+@frozen(kw_only=True)
+class Lookup:
+    """Only an id came: the core polls `source` once with `argument` and takes what it gives."""
+
+    source: str
+    argument: str
+
+
+@frozen(kw_only=True)
+class Ignored:
+    """Understood, and nothing to do. `reason` is a short constant that can be counted."""
+
+    reason: str
+
+
+Inbound = Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Lookup | Ignored
+
+INBOUNDS: Mapping[str, type[Inbound]] = {
+    "message": Message,
+    "edit": Edit,
+    "deletion": Deletion,
+    "echo": Echo,
+    "delivery_status": DeliveryStatus,
+    "reaction": Reaction,
+    "lookup": Lookup,
+    "ignored": Ignored,
+}
+"""The name under which each inbound is stored."""
+
+
+@frozen(kw_only=True)
+class Ingested:
+    """Everything that one raw event means, in its order."""
+
+    inbounds: tuple[Inbound, ...]
+
+
+# --- deciding ---------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Classify:
+    """A customer's message to be labelled."""
+
+    channel: str
+    message: Message
+
+
+@frozen(kw_only=True)
+class Label:
+    """One judgement on a message.
+
+    Names the core knows: `service` (`yes` or `no`), `intent`, `topic`, `urgency`
+    (`low`, `normal`, `high`), `sentiment`, `language`. Others are kept and shown.
+    """
+
+    name: str
+    value: str
+    confidence: float = 1.0
+    """0 to 1. The core keeps the most confident label of each name."""
+
+
+@frozen(kw_only=True)
+class Labels:
+    """What one classifier thinks."""
+
+    labels: tuple[Label, ...] = ()
+
+
+@frozen(kw_only=True)
+class Assign:
+    """A request that needs a team or a person."""
+
+    channel: str
+    message: Message
+    labels: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Assignment:
+    """Who takes a ticket, and why."""
+
+    reason: str
+    team: str | None = None
+    agent: str | None = None
+
+
+# --- answering --------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What a channel allows for some actions on some kinds of message.
+
+    A channel lists several; the first that names the action and the kind holds.
+    """
+
+    actions: frozenset[Action] = field(converter=frozenset)
+    kinds: frozenset[Kind] = field(converter=frozenset, factory=lambda: frozenset(Kind))
+    text: int | None = None
+    """How long a text may be, as `count` counts it; None: it takes no text."""
+    count: Callable[[str], int] = len
+    unit: str = "characters"
+    attachments: int = 0
+    """How many attachments one call takes."""
+    media: frozenset[AttachmentKind] = field(converter=frozenset, default=frozenset())
+    text_with_media: bool = True
+    """Whether one call carries text and attachment together; if not, each is a part."""
+    window: timedelta | None = None
+    """How long after the customer's last message the network accepts this."""
+    human_window: timedelta | None = None
+    """How long it accepts it from a person, where that is longer."""
+    once: bool = False
+    """Once for each message."""
+    settle: timedelta = timedelta(seconds=30)
+    """How long a sent action may take to show on the network; before, absent means nothing."""
+
+
+@frozen(kw_only=True)
+class Draft:
+    """A reply being written, or another action being considered."""
+
+    channel: str
+    action: Action
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    target: Message | None = None
+    automatic: bool = False
+    """Written by a machine."""
+    ticket: int | None = None
+    window_opened_at: datetime | None = None
+    """When the customer last said something that opens the reply window."""
+
+
+@frozen(kw_only=True)
+class Finding:
+    """Something to know before sending. A `block` stops it, a `warn` does not."""
+
+    level: Literal["block", "warn"]
+    code: str
+    text: str
+
+
+@frozen(kw_only=True)
+class Findings:
+    """What one reviewer found."""
+
+    findings: tuple[Finding, ...] = ()
+
+
+@frozen(kw_only=True)
+class Suggest:
+    """A ticket that wants ideas for its answer."""
+
+    channel: str
+    message: Message
+    labels: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Suggestion:
+    """An answer somebody could give."""
+
+    text: str
+    source: str
+    confidence: float = 1.0
+
+
+@frozen(kw_only=True)
+class Suggestions:
+    """What one source of ideas offers."""
+
+    suggestions: tuple[Suggestion, ...] = ()
+
+
+@frozen(kw_only=True)
+class Outgoing:
+    """One part of an action accepted for sending: one call to the network."""
+
+    token: str
+    """Our send key: the same for this part for ever, different for all else."""
+    channel: str
+    action: Action
+    target: Message | None = None
+    """The message answered, hidden, liked …; None for `publish`."""
+    own_id: str | None = None
+    """For `edit` and `delete`: the external id of our own message."""
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    """Each has a `path` with the bytes to upload, or a `url` that the network can reach."""
+    automatic: bool = False
+    window_opened_at: datetime | None = None
+    first_sent_at: datetime | None = None
+    """When it was first handed to the network; None before. `reconcile` looks from here on."""
+    taken: frozenset[str] = frozenset()
+    """External ids already matched to other parts: `reconcile` must not use them again."""
+
+
+@frozen(kw_only=True)
+class Receipt:
+    """What the network answered. `ids` may be empty where it names none (a like)."""
+
+    ids: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@frozen(kw_only=True)
+class Found:
+    """What `reconcile` saw."""
+
+    status: Literal["found", "absent", "unknown"]
+    ids: tuple[str, ...] = ()
+    why: str | None = None
+
+
+@frozen(kw_only=True)
+class Checked:
+    """The health of a channel's credentials, asked of the network."""
+
+    findings: tuple[Finding, ...] = ()
+    token_expires_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Happening:
+    """Something that happened, from the durable feed.
+
+    Kinds: `ticket_opened`, `ticket_changed`, `ticket_late`, `message_added`,
+    `message_changed`, `message_deleted`, `replied`, `reply_failed`, `reply_uncertain`,
+    `channel_changed`.
+    """
+
+    id: int
+    kind: str
+    at: datetime
+    channel: str
+    ticket: int | None = None
+    data: Mapping[str, Any] = field(factory=dict)
+
+
+def minutes(count: float) -> timedelta:
+    """`count` minutes."""
+    return timedelta(minutes=count)
+
+
+def hours(count: float) -> timedelta:
+    """`count` hours."""
+    return timedelta(hours=count)
+
+
+def limits_for(limits: Sequence[Limits], action: Action, kind: Kind | None) -> Limits | None:
+    """Return the first of `limits` that names `action` and `kind`, None if there is none."""
+    for one in limits:
+        if action in one.actions and (kind is None or kind in one.kinds):
+            return one
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 class ChannelmixError(Exception):
@@ -70,6 +70,10 @@ class RegistrationError(ChannelmixError):
     """A plugin breaks the contract; the text names plugin and method."""
 
 
+class PluginUnavailable(ChannelmixError):
+    """A plugin's code cannot be had: it does not import, clashes, or is for another contract."""
+
+
 class StoreError(ChannelmixError):
     """The database cannot be used: not writable, from a newer version, or gone."""
 
@@ -80,3 +84,23 @@ class NotFound(ChannelmixError):
 
 class Refused(ChannelmixError):
     """The core refuses an action: a blocked draft, a state that does not allow it."""
+
+
+class PluginFault(ChannelmixError):
+    """A plugin's bug: caught, logged, counted; the text names plugin, hook and place."""
+
+
+class Paused(ChannelmixError):
+    """A hook that failed several times in a row is not called before `until` (aware)."""
+
+    def __init__(self, reason: str, *, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class MediaError(ChannelmixError):
+    """An attachment could not be downloaded; `permanent`: trying again will not help."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.permanent = permanent

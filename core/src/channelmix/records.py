@@ -6,7 +6,7 @@ tuples. A record grows by fields with defaults, never by a changed meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -432,6 +432,18 @@ class Assignment:
 # --- answering --------------------------------------------------------------------------
 
 
+def _actions(actions: Iterable[Action]) -> frozenset[Action]:
+    return frozenset(actions)
+
+
+def _kinds(kinds: Iterable[Kind]) -> frozenset[Kind]:
+    return frozenset(kinds)
+
+
+def _media(kinds: Iterable[AttachmentKind]) -> frozenset[AttachmentKind]:
+    return frozenset(kinds)
+
+
 @frozen(kw_only=True)
 class Limits:
     """What a channel allows for some actions on some kinds of message.
@@ -439,15 +451,15 @@ class Limits:
     A channel lists several; the first that names the action and the kind holds.
     """
 
-    actions: frozenset[Action] = field(converter=frozenset)
-    kinds: frozenset[Kind] = field(converter=frozenset, factory=lambda: frozenset(Kind))
+    actions: frozenset[Action] = field(converter=_actions)
+    kinds: frozenset[Kind] = field(converter=_kinds, factory=lambda: frozenset(Kind))
     text: int | None = None
     """How long a text may be, as `count` counts it; None: it takes no text."""
     count: Callable[[str], int] = len
     unit: str = "characters"
     attachments: int = 0
     """How many attachments one call takes."""
-    media: frozenset[AttachmentKind] = field(converter=frozenset, default=frozenset())
+    media: frozenset[AttachmentKind] = field(converter=_media, default=frozenset())
     text_with_media: bool = True
     """Whether one call carries text and attachment together; if not, each is a part."""
     window: timedelta | None = None

@@ -1,0 +1,34 @@
+"""Every example in README.md and docs/ is run: Python as it stands, TOML through the loader."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+
+def _load(example: Example) -> None:
+    """Load a configuration as `channelmix check` would; whatever is wrong with it is raised."""
+    from channelmix.config import load  # noqa: PLC0415 - only where an example needs it
+
+    settings = load(tomllib.loads(example.parsed), secrets="optional")
+    if settings.unavailable:
+        raise LookupError(settings.unavailable)
+
+
+@pytest.fixture
+def in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an example create files without leaving them in the tree."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("META_APP_SECRET", "META_VERIFY_TOKEN", "PAGE_TOKEN"):
+        monkeypatch.setenv(name, "invented")
+
+
+pytest_collect_file = Sybil(
+    parsers=[CodeBlockParser("toml", _load), PythonCodeBlockParser(), SkipParser()],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    fixtures=["in_a_new_folder"],
+).pytest()

@@ -1,0 +1,171 @@
+"""From settings to living plugins: instances with their services, registered, and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+from attrs import define, field
+
+from channelmix import http
+from channelmix.dispatch import Dispatch
+from channelmix.errors import ChannelmixError, Misconfigured
+from channelmix.health import HealthBook
+from channelmix.hookspecs import Channel, Clock, Plugin, Services
+from channelmix.log import get_logger
+from channelmix.loops import Brake
+from channelmix.registry import Registry
+from channelmix.secrets import Secret
+from channelmix.settings import ChannelSettings, PluginSettings, Settings
+
+
+S = TypeVar("S", ChannelSettings, PluginSettings)
+
+
+@define(eq=False, kw_only=True)
+class Assembly:
+    """The plugins of one desk, and which of them could not be had."""
+
+    settings: Settings
+    registry: Registry
+    clock: Clock
+    transport: Any = None
+    """An `httpx.AsyncBaseTransport` in place of the network."""
+    unavailable: dict[str, str] = field(factory=dict)
+    """Channels and plugins that do not take part, and why."""
+    brakes: dict[str, Brake] = field(factory=dict)
+    """One for each app."""
+
+    def build(self) -> None:
+        """Make and register every enabled channel, then every other plugin.
+
+        Raises: the error of a plugin whose section says `on_error = "fail"`.
+        """
+        self.unavailable.update(self.settings.unavailable)
+        for channel in self.settings.channels.values():
+            if channel.enabled and channel.name not in self.unavailable:
+                self._add(channel, self._channel)
+        for plugin in self.settings.plugins.values():
+            if plugin.enabled and plugin.name not in self.unavailable:
+                self._add(plugin, self._plugin)
+
+    def _add(self, section: S, make: Callable[[S], Plugin]) -> None:
+        """Register one plugin, or note why not."""
+        try:
+            self.registry.register(make(section))
+        except Exception as error:
+            if section.on_error == "fail":
+                raise
+            self.disable(section.name, error)
+
+    def disable(self, name: str, error: Exception) -> None:
+        """Leave a plugin out."""
+        why = (
+            str(error) if isinstance(error, ChannelmixError) else f"{type(error).__name__}: {error}"
+        )
+        self.unavailable[name] = why
+        get_logger(plugin=name).error("plugin.disabled", why=why)
+
+    def _channel(self, section: ChannelSettings) -> Plugin:
+        """Make the instance of a channel."""
+        cls = self.settings.classes[section.network]
+        if not issubclass(cls, Channel):
+            raise Misconfigured(f"{cls.__qualname__} is no channel: it cannot be a network")
+        return cls(
+            name=section.name,
+            config=section.config,
+            app=section.app_config,
+            api_url=section.api_url,
+            services=self._services(
+                section.name, section.app, [section.config, section.app_config]
+            ),
+        )
+
+    def _plugin(self, section: PluginSettings) -> Plugin:
+        """Make the instance of a plugin that is no network."""
+        cls = self.settings.classes[section.plugin]
+        return cls(
+            name=section.name,
+            config=section.config,
+            services=self._services(section.name, section.name, [section.config]),
+        )
+
+    def _services(self, name: str, app: str, configs: list[Any]) -> Services:
+        """Make what the core lends to one plugin."""
+        log = get_logger(plugin=name)
+
+        def held(reason: str, until: datetime) -> None:
+            log.info("pace.held", app=app, reason=reason, until=until.isoformat())
+
+        brake = self.brakes.setdefault(app, Brake(on_hold=held))
+        client = http.client(
+            channel=name, log=log, transport=self.transport, secrets=_secrets(configs)
+        )
+        return Services(http=client, clock=self.clock, log=log, pace=brake)
+
+    async def open(self, dispatch: Dispatch, health: HealthBook) -> None:
+        """Open every plugin; one that fails is out, and the others go on.
+
+        Raises: the error of a plugin whose section says `on_error = "fail"`.
+        """
+        for plugin in self.plugins():
+            try:
+                if self.registry.implements(plugin.name, "open"):
+                    await dispatch.addressed(plugin.name, "open", plugin.services)
+            except ChannelmixError as error:
+                if self._section(plugin.name).on_error == "fail":
+                    raise
+                await self._close_one(dispatch, plugin)
+                self.registry.unregister(plugin.name)
+                self.disable(plugin.name, error)
+                if isinstance(plugin, Channel):
+                    await health.set(plugin.name, "disabled", str(error))
+            else:
+                if isinstance(plugin, Channel):
+                    await health.set(plugin.name, "ok")
+        for name, why in self.unavailable.items():
+            if name in self.settings.unavailable:
+                await health.set(name, "disabled", why)
+
+    async def close(self, dispatch: Dispatch) -> None:
+        """Close every plugin, whatever happens to one of them."""
+        for plugin in self.plugins():
+            await self._close_one(dispatch, plugin)
+
+    async def _close_one(self, dispatch: Dispatch, plugin: Plugin) -> None:
+        """Close one plugin and its client."""
+        try:
+            if self.registry.implements(plugin.name, "close"):
+                await dispatch.addressed(plugin.name, "close", plugin.services)
+        except ChannelmixError as error:
+            get_logger(plugin=plugin.name).warning("plugin.close_failed", error=str(error))
+        finally:
+            await plugin.services.http.aclose()
+
+    def _section(self, name: str) -> ChannelSettings | PluginSettings:
+        """Return the section of a plugin."""
+        channel = self.settings.channels.get(name)
+        return channel if channel is not None else self.settings.plugins[name]
+
+    def plugins(self) -> list[Plugin]:
+        """Return the plugins that take part, in the order of the file."""
+        names = [*self.settings.channels, *self.settings.plugins]
+        found = (self.registry.get(name) for name in names)
+        return [plugin for plugin in found if plugin is not None]
+
+    def channels(self) -> Mapping[str, Channel]:
+        """Return the channels that take part, by name."""
+        return {one.name: one for one in self.plugins() if isinstance(one, Channel)}
+
+
+def _secrets(configs: list[Any]) -> list[str]:
+    """Return the values in a plugin's configuration that must never be seen."""
+    return [
+        value.reveal()
+        for config in configs
+        if config is not None and attrs.has(type(config))
+        for value in attrs.asdict(config, recurse=False).values()
+        if isinstance(value, Secret) and value
+    ]

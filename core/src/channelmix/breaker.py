@@ -1,0 +1,81 @@
+"""The breakers: what fails again and again is left alone for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field, frozen
+
+from channelmix.errors import Paused
+from channelmix.hookspecs import Clock
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+OnChange = Callable[[str, bool, str], None]
+"""Told when a hook pauses or recovers: the plugin's name, whether it runs, and why."""
+
+
+@frozen(kw_only=True)
+class BreakerState:
+    """A hook that fails: how often in a row, and until when it is not called (None: it is)."""
+
+    plugin: str
+    hook: str
+    failures: int = 0
+    open_until: datetime | None = None
+
+
+@define(kw_only=True)
+class Breakers:
+    """One breaker for each hook of each plugin; only those that failed last time exist."""
+
+    clock: Clock
+    on_change: OnChange | None
+    failures: int
+    cool_down: timedelta
+    log: FilteringBoundLogger
+    _failing: dict[tuple[str, str], BreakerState] = field(factory=dict, init=False)
+
+    def admit(self, plugin: str, hook: str) -> None:
+        """Let a call through. Raises: `Paused`."""
+        breaker = self._failing.get((plugin, hook))
+        if breaker is None or breaker.open_until is None:
+            return
+        if self.clock.now() < breaker.open_until:
+            raise Paused(f"{plugin}.{hook} is paused after its faults", until=breaker.open_until)
+        # This call is the trial; all others wait for what becomes of it.
+        self._keep(evolve(breaker, open_until=self._later()))
+
+    def well(self, plugin: str, hook: str) -> None:
+        """Note that a call went well: it ended with a value or with an error of the contract."""
+        breaker = self._failing.pop((plugin, hook), None)
+        if breaker is not None and breaker.open_until is not None:
+            self.log.warning("hook_recovered", channel=plugin, hook=hook)
+            self._tell(plugin, runs=True, why=f"{hook} works again")
+
+    def failed(self, plugin: str, hook: str, why: str) -> None:
+        """Note a fault, and pause the hook if it was one too many."""
+        before = self._failing.get((plugin, hook)) or BreakerState(plugin=plugin, hook=hook)
+        opens = before.failures + 1 >= self.failures
+        until = self._later() if opens else None
+        self._keep(evolve(before, failures=before.failures + 1, open_until=until))
+        if opens and before.open_until is None:
+            self.log.error("hook_paused", channel=plugin, hook=hook, until=str(until), why=why)
+            self._tell(plugin, runs=False, why=f"{hook} is paused: {why}")
+
+    def state(self) -> list[BreakerState]:
+        """Return every breaker that counts a fault."""
+        return list(self._failing.values())
+
+    def _keep(self, breaker: BreakerState) -> None:
+        self._failing[breaker.plugin, breaker.hook] = breaker
+
+    def _later(self) -> datetime:
+        return self.clock.now() + self.cool_down
+
+    def _tell(self, plugin: str, *, runs: bool, why: str) -> None:
+        if self.on_change:
+            self.on_change(plugin, runs, why)

@@ -1,0 +1,551 @@
+"""`Desk`: everything channelmix does, for a command line, a browser, or somebody's helpdesk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+from attrs import frozen
+
+from channelmix import answering, config, health, reviewing
+from channelmix.assembly import Assembly
+from channelmix.clock import SystemClock
+from channelmix.dispatch import Dispatch
+from channelmix.errors import NotFound, Refused
+from channelmix.hookspecs import Channel, Clock, Plugin
+from channelmix.intake import Intake
+from channelmix.loops import Bell
+from channelmix.records import (
+    Action,
+    Attachment,
+    Checked,
+    Draft,
+    Fate,
+    Finding,
+    Findings,
+    Happening,
+    Limits,
+    OutboxState,
+    Suggest,
+    Suggestion,
+    Suggestions,
+    TicketState,
+    WebhookRequest,
+    WebhookResponse,
+    limits_for,
+)
+from channelmix.registry import Registry
+from channelmix.rules import Rules
+from channelmix.settings import Settings
+from channelmix.store import feed, journal, ledger, outbox, tickets, views
+from channelmix.store import schema as s
+from channelmix.store.engine import Store
+from channelmix.workers import Workers
+
+T = TypeVar("T")
+REPLAYABLE = (Fate.QUARANTINED, Fate.UNROUTED, Fate.IGNORED)
+"""What brought nothing, so that nothing can come twice."""
+
+
+@frozen(kw_only=True)
+class ChannelLine:
+    """How one channel does."""
+
+    name: str
+    network: str
+    app: str
+    state: str
+    why: str | None
+    last_push_at: Any
+    last_poll_at: Any
+    token_expires_at: Any
+    sources: tuple[dict[str, Any], ...]
+    breakers: tuple[str, ...]
+
+
+class Desk:
+    """One team's desk. Several live side by side in one process; nothing is global.
+
+    Open it as an asynchronous context manager:
+
+        async with Desk.open("channelmix.toml") as desk:
+            ...
+
+    All methods raise `NotFound` for what is not there, `Refused` for what may not be done, and
+    `StoreError` when the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        work: bool = True,
+        clock: Clock | None = None,
+        transport: Any = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.registry = Registry()
+        self.bell = Bell()
+        self.store = Store(settings.desk.store)
+        self.book = health.HealthBook(store=self.store, clock=self.clock)
+        self.dispatch = Dispatch(self.registry, clock=self.clock, on_change=self._breaker_changed)
+        self.assembly = Assembly(
+            settings=settings, registry=self.registry, clock=self.clock, transport=transport
+        )
+        self.rules = Rules(settings=settings, limits=self._limits)
+        self._work = work
+        self._owner = secrets.token_hex(8)
+        self._intakes: dict[str, Intake] = {}
+        self._workers: Workers | None = None
+        self._notes: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def open(
+        cls,
+        source: Path | str | Mapping[str, Any] | Settings,
+        *,
+        work: bool = True,
+        clock: Clock | None = None,
+        transport: Any = None,
+        plugins: Mapping[str, type[Plugin]] | None = None,
+    ) -> Desk:
+        """Return the desk that a configuration describes; `async with` opens it.
+
+        `source` is a file, its content, or `Settings`. With `work=False` nothing goes on in the
+        background: for reading, and for leaving work to another process. `plugins` are classes
+        by entry point name, in place of what is installed; `transport` replaces the network.
+
+        Raises: `ConfigError` with every mistake in the configuration.
+        """
+        settings = source if isinstance(source, Settings) else config.load(source, plugins=plugins)
+        return cls(settings, work=work, clock=clock, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        """Open the store and the plugins, and start the work.
+
+        Raises: `StoreError`; with `on_error = "fail"` what a plugin raised.
+        """
+        await asyncio.to_thread(self.store.open)
+        try:
+            self.assembly.build()
+            for app in {one.app for one in self.settings.channels.values()}:
+                self._add_intake(app)
+            if self._work:
+                await self.assembly.open(self.dispatch, self.book)
+                self._workers = Workers(desk=self, owner=self._owner)
+                await self._workers.start()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the work, let what is under way finish for a moment, close everything."""
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close whatever is open, also if opening it failed half-way."""
+        try:
+            if self._workers is not None:
+                await self._workers.stop()
+        finally:
+            await self.assembly.close(self.dispatch)
+            for task in self._notes:
+                task.cancel()
+            await asyncio.to_thread(self.store.close)
+
+    def _add_intake(self, app: str) -> None:
+        """Make the webhook address of an app, if a channel of it takes webhooks."""
+        channels = [
+            one
+            for one in self.assembly.channels().values()
+            if self.settings.channels[one.name].app == app
+            and self.registry.implements(one.name, "receive")
+        ]
+        if channels:
+            self._intakes[app] = Intake(
+                store=self.store,
+                dispatch=self.dispatch,
+                clock=self.clock,
+                bell=self.bell,
+                app=app,
+                channels=channels,
+            )
+
+    def _limits(self, channel: str) -> Sequence[Limits]:
+        """Return what a channel declares."""
+        plugin = self.registry.get(channel)
+        return plugin.limits if isinstance(plugin, Channel) else ()
+
+    def _breaker_changed(self, plugin: str, bad: bool, why: str) -> None:  # noqa: FBT001 - a callback
+        """Note a channel that pauses, or comes back."""
+        if plugin not in self.settings.channels:
+            return
+        note = self.book.set(plugin, "paused", why) if bad else self.book.set(plugin, "ok")
+        task = asyncio.ensure_future(note)
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    # --- in -----------------------------------------------------------------------------------
+
+    async def receive(self, app: str, request: WebhookRequest) -> WebhookResponse:
+        """Take a webhook request that came to the address of `app`; return the answer.
+
+        Everything in it is stored when this returns. A channel without `app` is its own app.
+        """
+        intake = self._intakes.get(app)
+        if intake is None:
+            if any(one.app == app for one in self.settings.channels.values() if one.enabled):
+                return WebhookResponse(status=503, body="the channels of this app are disabled")
+            raise NotFound(f"there is no app {app}")
+        return await intake.receive(request)
+
+    async def replay(
+        self, *, fates: Collection[Fate] = REPLAYABLE[:2], channel: str | None = None
+    ) -> Counter[str]:
+        """Process again what brought nothing: quarantined, unrouted, on request also ignored.
+
+        Returns how many events of each fate are unsettled now.
+        """
+        if wrong := [fate.value for fate in fates if fate not in REPLAYABLE]:
+            raise Refused(f"{', '.join(wrong)}: only {', '.join(REPLAYABLE)} can be replayed")
+        accounts = {
+            (self.settings.channels[name].app, one.account): name
+            for name, one in self.assembly.channels().items()
+        }
+        count = await self._write(
+            lambda connection: journal.replay(
+                connection, fates=fates, channels_by_account=accounts, channel=channel
+            )
+        )
+        return count
+
+    # --- tickets ------------------------------------------------------------------------------
+
+    async def tickets(
+        self,
+        *,
+        states: Sequence[TicketState] = (),
+        channel: str | None = None,
+        agent: str | None = None,
+        limit: int = 100,
+    ) -> list[views.TicketLine]:
+        """List tickets, what is due first comes first."""
+        return await self.store.read(
+            lambda connection: views.tickets(
+                connection, states=states, channel=channel, agent=agent, limit=limit
+            )
+        )
+
+    async def ticket(self, ticket_id: int) -> views.Ticket:
+        """Return one ticket with everything that belongs to it."""
+        found = await self.store.read(lambda connection: views.ticket(connection, ticket_id))
+        if found is None:
+            raise NotFound(f"there is no ticket {ticket_id}")
+        return found
+
+    async def assign(
+        self, ticket_id: int, *, by: str, agent: str | None = None, team: str | None = None
+    ) -> None:
+        """Give a ticket to an agent, a team or, with neither, to nobody."""
+        if agent is not None and agent not in self.settings.agents:
+            raise NotFound(f"there is no agent {agent}")
+        if team is not None and team not in self.settings.teams:
+            raise NotFound(f"there is no team {team}")
+        data = {"team": team, "agent": agent, "reason": f"assigned by {by}"}
+        await self._act(ticket_id, "assign", by=by, data=data)
+
+    async def note(self, ticket_id: int, text: str, *, by: str) -> None:
+        """Leave a note that the customer never sees."""
+        await self._act(ticket_id, "note", by=by, data={"text": text})
+
+    async def close(self, ticket_id: int, *, by: str, reason: str | None = None) -> None:
+        """Close a ticket as it is now; what arrives later opens it again."""
+        await self._act(ticket_id, "close", by=by, data={"reason": reason})
+
+    async def reopen(self, ticket_id: int, *, by: str) -> None:
+        """Put a ticket back into the queue."""
+        await self._act(ticket_id, "reopen", by=by, data={})
+
+    async def set(self, ticket_id: int, *, by: str, **values: str) -> None:
+        """Set `topic` or `priority`, or with `service="yes"` or `"no"` overrule the classifiers."""
+        known = {"topic", "priority", "service"}
+        if wrong := sorted(set(values) - known):
+            raise Refused(f"{', '.join(wrong)} cannot be set, only {', '.join(sorted(known))}")
+        await self._act(ticket_id, "set", by=by, data=values)
+
+    async def _act(self, ticket_id: int, kind: str, *, by: str, data: Mapping[str, Any]) -> None:
+        """Record an action and judge the ticket anew."""
+        now = self.clock.now()
+        done = await self._write(
+            lambda connection: tickets.act_and_reproject(
+                connection, ticket_id, kind, by=by, data=data, rules=self.rules, now=now
+            )
+        )
+        if not done:
+            raise NotFound(f"there is no ticket {ticket_id}")
+
+    # --- answers ------------------------------------------------------------------------------
+
+    async def reply(
+        self,
+        ticket_id: int,
+        text: str,
+        *,
+        agent: str,
+        private: bool = False,
+        attachments: Sequence[Attachment] = (),
+        message: str | None = None,
+        automatic: bool = False,
+    ) -> int:
+        """Answer a ticket's newest message, or the one named; return the outbox id.
+
+        In public where it was asked in public, unless `private`. Raises: `Refused` with every
+        finding that blocks.
+        """
+        return await self.act(
+            ticket_id,
+            None,
+            by=agent,
+            text=text,
+            private=private,
+            attachments=attachments,
+            message=message,
+            automatic=automatic,
+        )
+
+    async def act(  # noqa: PLR0913 - each is a fact about the action, by name
+        self,
+        ticket_id: int,
+        action: Action | None,
+        *,
+        by: str,
+        text: str = "",
+        private: bool = False,
+        attachments: Sequence[Attachment] = (),
+        message: str | None = None,
+        own_id: str | None = None,
+        automatic: bool = False,
+    ) -> int:
+        """Do something at the network about a ticket's message: hide, like, edit our answer …
+
+        `own_id` is the external id of our own message, for `edit` and `delete`.
+        """
+        prepared = await self.store.read(
+            lambda connection: answering.prepare(
+                connection,
+                ticket_id,
+                action=action,
+                private=private,
+                message=message,
+                own_id=own_id,
+                text=text,
+                attachments=attachments,
+                automatic=automatic,
+            )
+        )
+        draft = prepared.draft
+        found = await self.review(draft, used=prepared.used)
+        if blocks := [one.text for one in found if one.level == "block"]:
+            raise Refused("; ".join(blocks))
+        kind = draft.target.kind if draft.target else None
+        limits = limits_for(self._limits(draft.channel), draft.action, kind)
+        parts = reviewing.parts(limits, text, attachments)
+        now = self.clock.now()
+        return await self._write(
+            lambda connection: answering.accept(
+                connection, prepared, parts, by=by, rules=self.rules, now=now
+            )
+        )
+
+    async def review(self, draft: Draft, *, used: bool = False) -> list[Finding]:
+        """Say what speaks against a draft: the channel's declaration first, then all reviewers."""
+        plugin = self.registry.get(draft.channel)
+        if not isinstance(plugin, Channel):
+            why = self.assembly.unavailable.get(draft.channel)
+            raise NotFound(f"there is no channel {draft.channel}" + (f": {why}" if why else ""))
+        found = reviewing.findings(plugin.limits, draft, now=self.clock.now(), used=used)
+        for outcome in await self.dispatch.collect("review", draft):
+            if isinstance(outcome.value, Findings):
+                found += outcome.value.findings
+        return found
+
+    async def suggest(self, ticket_id: int) -> list[Suggestion]:
+        """Gather ideas for an answer, the most confident first."""
+        ticket = await self.ticket(ticket_id)
+        asked = [one for one in ticket.messages if not one.own and one.deleted_at is None]
+        if not asked:
+            return []
+        channel = ticket.line.channel
+        message = await self.store.read(
+            lambda connection: outbox.target(connection, channel, asked[-1].id)
+        )
+        if message is None:
+            return []
+        request = Suggest(channel=channel, message=message, labels=ticket.labels)
+        found = [
+            suggestion
+            for outcome in await self.dispatch.collect("suggest", request)
+            if isinstance(outcome.value, Suggestions)
+            for suggestion in outcome.value.suggestions
+        ]
+        return sorted(found, key=lambda one: -one.confidence)
+
+    async def outbox(
+        self, *, states: Sequence[OutboxState] = (), ticket: int | None = None, limit: int = 200
+    ) -> list[views.OutboxLine]:
+        """List outgoing actions, newest first."""
+        return await self.store.read(
+            lambda connection: views.outbox(connection, states=states, ticket=ticket, limit=limit)
+        )
+
+    async def cancel(self, outbox_id: int) -> None:
+        """Cancel what is still queued of an action."""
+        await self._decide(outbox_id, "queued", lambda c: outbox.cancel(c, outbox_id))
+
+    async def retry(self, outbox_id: int) -> None:
+        """Send a failed or cancelled action again."""
+        now = self.clock.now()
+        await self._decide(
+            outbox_id, "failed or cancelled", lambda c: outbox.retry(c, outbox_id, now)
+        )
+
+    async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
+        """Say of an uncertain action, having looked, whether it arrived; if not it is sent again."""
+        now = self.clock.now()
+
+        def job(connection: sa.Connection) -> bool:
+            fresh = outbox.resolve(connection, outbox_id, arrived=arrived, now=now)
+            feed.tell(connection, fresh or [], now)
+            return fresh is not None
+
+        await self._decide(outbox_id, "uncertain", job)
+
+    async def _decide(
+        self, outbox_id: int, wanted: str, job: Callable[[sa.Connection], bool]
+    ) -> None:
+        """Carry out a person's decision on an action, and judge its ticket anew."""
+        now = self.clock.now()
+
+        def whole(connection: sa.Connection) -> bool:
+            done = job(connection)
+            fresh = tickets.reproject_of(connection, outbox_id, rules=self.rules, now=now)
+            feed.tell(connection, fresh, now)
+            return done
+
+        if not await self._write(whole):
+            raise Refused(f"outbox {outbox_id} is not {wanted}")
+
+    # --- proof and health -----------------------------------------------------------------------
+
+    async def ledger(self) -> ledger.Ledger:
+        """Count what became of everything that ever arrived."""
+        pushing = frozenset(
+            name
+            for name in self.assembly.channels()
+            if self.settings.channels[name].push and self.registry.implements(name, "receive")
+        )
+        return await self.store.read(lambda connection: ledger.ledger(connection, pushing=pushing))
+
+    async def events(self, *, after: int = 0) -> AsyncIterator[Happening]:
+        """Follow the durable feed from after a position, for ever; each has its own `id`."""
+        event = self.bell.listen()
+        try:
+            while True:
+                event.clear()
+                found = await self.store.read(lambda connection: feed.after(connection, after))
+                for one in found:
+                    after = one.id
+                    yield one
+                if not found:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(event.wait(), 1)
+        finally:
+            self.bell.leave(event)
+
+    async def check(self, channel: str) -> Checked:
+        """Ask the network about a channel's credentials; note when its token ends."""
+        if why := self.assembly.unavailable.get(channel):
+            return Checked(findings=(Finding(level="block", code="disabled", text=why),))
+        if not self.registry.implements(channel, "check"):
+            return Checked()
+        plugin = self.registry.get(channel)
+        if plugin is None:
+            raise NotFound(f"there is no channel {channel}")
+        checked: Checked = await self.dispatch.addressed(channel, "check", plugin.services)
+        statement = (
+            s.channels.update()
+            .where(s.channels.c.name == channel)
+            .values(token_expires_at=checked.token_expires_at)
+        )
+        await self.store.write(lambda connection: connection.execute(statement))
+        return checked
+
+    async def channels(self) -> list[ChannelLine]:
+        """Say how every configured channel does."""
+        rows = await self.store.read(health.saved)
+        query = sa.select(s.sources).order_by(s.sources.c.source)
+        sources = await self.store.read(lambda connection: connection.execute(query).all())
+        open_breakers = [one for one in self.dispatch.state() if one.open_until is not None]
+        return [
+            ChannelLine(
+                name=one.name,
+                network=one.network,
+                app=one.app,
+                state=_state(rows.get(one.name), one.enabled, self.assembly.unavailable),
+                why=self.assembly.unavailable.get(one.name)
+                or getattr(rows.get(one.name), "why", None),
+                last_push_at=getattr(rows.get(one.name), "last_push_at", None),
+                last_poll_at=getattr(rows.get(one.name), "last_poll_at", None),
+                token_expires_at=getattr(rows.get(one.name), "token_expires_at", None),
+                sources=tuple(
+                    {key: value for key, value in row._mapping.items() if key != "channel"}  # noqa: SLF001 - SQLAlchemy's public name
+                    for row in sources
+                    if row.channel == one.name
+                ),
+                breakers=tuple(b.hook for b in open_breakers if b.plugin == one.name),
+            )
+            for one in self.settings.channels.values()
+        ]
+
+    async def settled(self) -> bool:
+        """Say whether nothing is left to do: no event, lookup or outgoing part is under way."""
+        return await self.store.read(ledger.nothing_left)
+
+    async def drain(self) -> None:
+        """Wait until `settled`; wrap it in `asyncio.timeout`."""
+        event = self.bell.listen()
+        try:
+            while not await self.settled():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), 0.5)
+                event.clear()
+        finally:
+            self.bell.leave(event)
+
+    async def _write(self, job: Callable[[sa.Connection], T]) -> T:
+        """Write, and wake whoever has to do with it."""
+        done = await self.store.write(job)
+        self.bell.ring()
+        return done
+
+
+def _state(row: Any, enabled: bool, unavailable: Mapping[str, str]) -> str:  # noqa: FBT001 - internal
+    """Say how a channel does."""
+    if not enabled:
+        return "off"
+    name = getattr(row, "name", None)
+    return "disabled" if name in unavailable else getattr(row, "state", "never run")

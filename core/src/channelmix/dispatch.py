@@ -1,0 +1,189 @@
+"""The only way to call a hook: all of them, the first that answers, or a channel's own.
+
+pluggy knows no async and no bad plugins, so its implementations are walked here, each with a
+guard. Whatever a plugin does, its caller sees a value of the right type, an error that the
+plugin named (`PluginError`), or a `PluginFault`; the host's own cancellation passes through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from channelmix.breaker import Breakers, BreakerState, OnChange
+from channelmix.errors import NotFound, Paused, PluginError, PluginFault
+from channelmix.guard import Bug, guarded
+from channelmix.hookspecs import Clock
+from channelmix.log import frames, get_logger
+
+if TYPE_CHECKING:
+    import pluggy
+    from structlog.typing import FilteringBoundLogger
+
+    from channelmix.registry import Implementations, Registry
+
+DEADLINES: Mapping[str, float] = {
+    "open": 30,
+    "close": 10,
+    "check": 30,
+    "poll": 60,
+    "classify": 5,
+    "assign": 5,
+    "suggest": 15,
+    "review": 5,
+    "reply": 60,
+    "reconcile": 60,
+    "observe": 30,
+}
+"""How long each asynchronous hook may take, in seconds."""
+
+
+@frozen(kw_only=True, slots=False)  # without slots it is made in half the time
+class Outcome:
+    """What one implementation made of a call: a value or an error."""
+
+    plugin: str
+    value: Any = None
+    error: PluginError | PluginFault | None = None
+
+
+class Dispatch:
+    """Calls the hooks of the plugins in `registry`.
+
+    After `failures` faults in a row an asynchronous hook of a plugin is paused. When `cool_down`
+    is over, one call is let through: if it does well the hook is back, else it stays paused.
+    """
+
+    def __init__(  # noqa: PLR0913 - one setting each, by name
+        self,
+        registry: Registry,
+        *,
+        clock: Clock,
+        on_change: OnChange | None = None,
+        deadlines: Mapping[str, float] = DEADLINES,
+        failures: int = 5,
+        cool_down: timedelta = timedelta(minutes=1),
+        log: FilteringBoundLogger | None = None,
+    ) -> None:
+        self._registry = registry
+        self._deadlines = {**DEADLINES, **deadlines}
+        self._log = log or get_logger()
+        self._breakers = Breakers(
+            clock=clock,
+            on_change=on_change,
+            failures=failures,
+            cool_down=cool_down,
+            log=self._log,
+        )
+
+    async def collect(self, hook_name: str, request: object) -> list[Outcome]:
+        """Ask all; the outcomes come in call order, without those that are paused.
+
+        One after the other, because most never wait; those whose class says `slow = True` run
+        beside the others.
+        """
+        asked = self._registry.implementations(hook_name)
+        slow = [one for one in asked if getattr(one.plugin, "slow", False)]
+        if not slow:
+            outcomes = [await self._outcome(one, hook_name, request) for one in asked]
+        else:
+            outcomes = await self._side_by_side(asked, slow, hook_name, request)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def first(self, hook_name: str, request: object) -> Outcome | None:
+        """Ask one after the other until one answers; None if none does.
+
+        An error is logged, and the next one is asked.
+        """
+        for one in self._registry.implementations(hook_name):
+            outcome = await self._outcome(one, hook_name, request)
+            if outcome is not None and outcome.value is not None:
+                return outcome
+        return None
+
+    async def addressed(self, plugin_name: str, hook_name: str, request: object) -> Any:
+        """Ask the plugin or channel of that name.
+
+        Raises: what the plugin named (`PluginError`), `PluginFault` for its bug, `Paused`, and
+        `NotFound` if there is no such plugin or it does not implement the hook.
+        """
+        for one in self._registry.implementations(hook_name):
+            if one.plugin_name == plugin_name:
+                return await self._call(one, hook_name, request)
+        if self._registry.get(plugin_name) is None:
+            raise NotFound(f"no channel or plugin {plugin_name!r} is running")
+        raise NotFound(f"{plugin_name} does not implement {hook_name}")
+
+    def state(self) -> list[BreakerState]:
+        """Return every hook that failed at its last call."""
+        return self._breakers.state()
+
+    async def _side_by_side(
+        self,
+        asked: Implementations,
+        slow: Implementations,
+        hook_name: str,
+        request: object,
+    ) -> list[Outcome | None]:
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                one.plugin_name: group.create_task(self._outcome(one, hook_name, request))
+                for one in slow
+            }
+            quick = {
+                one.plugin_name: await self._outcome(one, hook_name, request)
+                for one in asked
+                if one.plugin_name not in tasks
+            }
+        done = quick | {name: task.result() for name, task in tasks.items()}
+        return [done[one.plugin_name] for one in asked]
+
+    async def _outcome(self, one: pluggy.HookImpl, hook: str, request: object) -> Outcome | None:
+        try:
+            value = await self._call(one, hook, request)
+        except Paused:
+            return None
+        except PluginError as error:
+            # Without its text: it may quote what a customer wrote.
+            self._log.warning("plugin_error", **_who(one, hook), error=type(error).__name__)
+            return Outcome(plugin=one.plugin_name, error=error)
+        except PluginFault as error:
+            return Outcome(plugin=one.plugin_name, error=error)
+        return Outcome(plugin=one.plugin_name, value=value)
+
+    async def _call(self, one: pluggy.HookImpl, hook: str, request: object) -> Any:
+        self._breakers.admit(one.plugin_name, hook)
+        started = perf_counter()
+        try:
+            value = await guarded(one.function, hook, request, self._deadlines.get(hook))
+        except PluginError:
+            self._breakers.well(one.plugin_name, hook)
+            raise
+        except Bug as bug:
+            self._note(one, hook, bug, perf_counter() - started)
+            raise PluginFault(f"{one.plugin_name}.{hook}: {bug}") from bug.__cause__
+        self._breakers.well(one.plugin_name, hook)
+        return value
+
+    def _note(self, one: pluggy.HookImpl, hook: str, bug: Bug, seconds: float) -> None:
+        cause = bug.__cause__ or bug
+        self._log.error(
+            "plugin_fault",
+            **_who(one, hook),
+            milliseconds=round(seconds * 1000, 1),
+            error=type(cause).__name__,
+            what=str(bug),
+            trace=frames(cause),
+        )
+        # A pure hook has no breaker: it is quick, and what it cannot read is quarantined.
+        if hook in self._deadlines:
+            self._breakers.failed(one.plugin_name, hook, str(bug))
+
+
+def _who(one: pluggy.HookImpl, hook: str) -> dict[str, str]:
+    return {"plugin": type(one.plugin).__name__, "channel": one.plugin_name, "hook": hook}

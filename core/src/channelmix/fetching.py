@@ -1,0 +1,107 @@
+"""Downloading what belongs to messages, long after the messages are safe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import define
+
+from channelmix.hookspecs import Clock
+from channelmix.log import get_logger
+from channelmix.errors import MediaError
+from channelmix.media import Downloader
+from channelmix.store import schema as s
+from channelmix.store.engine import Store
+
+SIDE_BY_SIDE = 4
+TRIES = 6
+FIRST_PAUSE = timedelta(seconds=5)
+
+
+@define(eq=False, kw_only=True)
+class Fetcher:
+    """Fetches wanted attachments. A failure stays with the attachment, never with the message."""
+
+    store: Store
+    clock: Clock
+    downloader: Downloader
+    api_url: Callable[[str], str | None]
+    """Where a channel's network is, if it has been told: the one private address allowed."""
+
+    async def step(self) -> int:
+        """Fetch some of what is wanted; return how many."""
+        now = self.clock.now()
+        table, said = s.attachments, s.messages
+        query = (
+            sa.select(table.c.id, table.c.url, table.c.attempts, said.c.channel)
+            .join(said, said.c.id == table.c.message_id)
+            .where(
+                table.c.state == "wanted",
+                sa.or_(table.c.next_at.is_(None), table.c.next_at <= now),
+            )
+            .order_by(table.c.id)
+            .limit(SIDE_BY_SIDE)
+        )
+        rows = await self.store.read(lambda connection: connection.execute(query).all())
+        await asyncio.gather(*(self._fetch(row) for row in rows))
+        return len(rows)
+
+    async def _fetch(self, row: Any) -> None:
+        """Fetch one attachment and write how it went."""
+        values: dict[str, Any]
+        try:
+            stored = await self.downloader.fetch(row.url, allow_origin=self.api_url(row.channel))
+        except MediaError as error:
+            tries = row.attempts + 1
+            final = error.permanent or tries >= TRIES
+            values = {
+                "state": "failed" if final else "wanted",
+                "error": str(error),
+                "attempts": tries,
+                "next_at": self.clock.now() + FIRST_PAUSE * 4 ** (tries - 1),
+            }
+            get_logger(channel=row.channel).warning("media.failed", error=str(error), final=final)
+        else:
+            values = {
+                "state": "stored",
+                "path": str(stored.path),
+                "size": stored.size,
+                "mime": stored.mime,
+                "error": None,
+            }
+        # Only if it is still wanted: the customer may have taken the message back meanwhile.
+        statement = s.attachments.update().where(
+            s.attachments.c.id == row.id, s.attachments.c.state == "wanted"
+        )
+        kept = await self.store.write(
+            lambda connection: connection.execute(statement.values(values)).rowcount
+        )
+        if not kept and values["state"] == "stored":
+            await self.forget([values["path"]])
+
+    async def sweep(self) -> int:
+        """Delete the files of messages that were taken back, unless another one shares them."""
+        table = s.attachments
+        query = sa.select(table.c.path).where(
+            table.c.state == "forgotten", table.c.path.is_not(None)
+        )
+        paths = await self.store.read(lambda connection: list(connection.execute(query).scalars()))
+        if paths:
+            await self.forget(paths)
+            gone = table.update().where(table.c.state == "forgotten").values(path=None)
+            await self.store.write(lambda connection: connection.execute(gone))
+        return len(paths)
+
+    async def forget(self, paths: list[str]) -> None:
+        """Delete files that no message uses any more."""
+        table = s.attachments
+        query = sa.select(table.c.path).where(table.c.path.in_(paths), table.c.state == "stored")
+        used = set(
+            await self.store.read(lambda connection: list(connection.execute(query).scalars()))
+        )
+        for path in set(paths) - used:
+            self.downloader.forget(path)

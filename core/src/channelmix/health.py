@@ -1,0 +1,73 @@
+"""How each channel does: one line when it goes bad, one when it comes back, and a row to see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from attrs import define, field, frozen
+
+from channelmix.hookspecs import Clock
+from channelmix.log import get_logger
+from channelmix.store import feed
+from channelmix.store import schema as s
+from channelmix.store.dialect import upsert
+from channelmix.store.engine import Store
+
+State = Literal["ok", "degraded", "paused", "unauthorized", "disabled"]
+
+
+@frozen(kw_only=True)
+class Health:
+    """How a channel does, and why."""
+
+    state: State
+    why: str | None = None
+
+
+@define(eq=False, kw_only=True)
+class HealthBook:
+    """The present health of every channel; what changes is logged, stored and told."""
+
+    store: Store
+    clock: Clock
+    _now: dict[str, Health] = field(factory=dict, init=False)
+
+    def of(self, channel: str) -> Health:
+        """Return how a channel does."""
+        return self._now.get(channel, Health(state="ok"))
+
+    async def set(self, channel: str, state: State, why: str | None = None) -> None:
+        """Note how a channel does; nothing happens if it is known."""
+        before = self.of(channel)
+        if before.state == state and channel in self._now:
+            return
+        self._now[channel] = Health(state=state, why=why)
+        log = get_logger(channel=channel)
+        if state == "ok":
+            log.info("channel.ok", was=before.state)
+        else:
+            log.warning("channel.bad", state=state, why=why)
+        now = self.clock.now()
+        await self.store.write(lambda connection: _write(connection, channel, state, why, now))
+
+    async def fine(self, channel: str) -> None:
+        """Note that a call to the network went well; a paused or disabled channel stays so."""
+        if self.of(channel).state in {"degraded", "unauthorized"}:
+            await self.set(channel, "ok")
+
+
+def _write(
+    connection: sa.Connection, channel: str, state: State, why: str | None, now: datetime
+) -> None:
+    """Write the health of a channel, and tell it."""
+    row = {"name": channel, "state": state, "why": why, "since": now}
+    upsert(connection, s.channels, [row], key=["name"])
+    told = feed.Fresh(kind="channel_changed", channel=channel, data={"state": state, "why": why})
+    feed.tell(connection, [told], now)
+
+
+def saved(connection: sa.Connection) -> dict[str, Any]:
+    """Return what is written of each channel."""
+    return {row.name: row for row in connection.execute(sa.select(s.channels))}

@@ -1,0 +1,110 @@
+"""Webhooks in: authenticate, split, store durably, and only then answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from functools import partial
+from collections.abc import Sequence
+
+from attrs import define, evolve, field
+
+from channelmix.dispatch import Dispatch
+from channelmix.errors import NotFound, PluginError, PluginFault
+from channelmix.hookspecs import Channel, Clock
+from channelmix.log import get_logger
+from channelmix.loops import Bell
+from channelmix.records import (
+    Payload,
+    RawEvent,
+    Received,
+    Road,
+    Split,
+    WebhookRequest,
+    WebhookResponse,
+)
+from channelmix.store import journal
+from channelmix.store.engine import Store
+
+
+@define(eq=False, kw_only=True)
+class Intake:
+    """The webhooks of one app."""
+
+    store: Store
+    dispatch: Dispatch
+    clock: Clock
+    bell: Bell
+    app: str
+    channels: Sequence[Channel]
+    """Those of the app; the first is asked about the app's requests."""
+    _pending: list[tuple[journal.Arrival, asyncio.Future[None]]] = field(factory=list, init=False)
+    _flusher: asyncio.Task[None] | None = field(default=None, init=False)
+
+    async def receive(self, request: WebhookRequest) -> WebhookResponse:
+        """Handle one request; when this returns, everything in it is stored.
+
+        Raises: `StoreError` if it could not be stored; the network must then come again.
+        """
+        asked = self.channels[0].name
+        try:
+            received: Received = await self.dispatch.addressed(asked, "receive", request)
+        except (PluginError, PluginFault) as error:
+            get_logger(app=self.app).error("webhook.failed", error=str(error))
+            return WebhookResponse(status=500, body="the plugin of this app failed; see the log")
+        if received.refused is not None:
+            get_logger(app=self.app).warning("webhook.refused", why=received.refused)
+            return received.response
+        if received.payload is not None:
+            await self._append(await self._split(asked, received.payload))
+        return received.response
+
+    async def _split(self, asked: str, body: bytes) -> list[RawEvent]:
+        """Cut a payload into routed events; one that cannot be cut is one event."""
+        try:
+            split: Split = await self.dispatch.addressed(asked, "split", Payload(body=body))
+            events = split.events
+        except (PluginError, PluginFault, NotFound):
+            events = (RawEvent(key=hashlib.sha256(body).hexdigest(), body=body),)
+        return [evolve(event, channel=self._route(event.account)) for event in events]
+
+    def _route(self, account: str) -> str:
+        """Return the channel that has an account; what names none goes to the first."""
+        if not account:
+            return self.channels[0].name
+        return next((one.name for one in self.channels if one.account == account), "")
+
+    async def _append(self, events: Sequence[RawEvent]) -> None:
+        """Store events durably, together with whatever else is waiting to be stored."""
+        arrival = journal.Arrival(
+            scope=f"app:{self.app}",
+            app=self.app,
+            road=Road.PUSH,
+            events=events,
+            at=self.clock.now(),
+        )
+        future = asyncio.get_running_loop().create_future()
+        self._pending.append((arrival, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name=f"intake {self.app}")
+        await asyncio.shield(future)
+        self.bell.ring()
+
+    async def _flush(self) -> None:
+        """Store what is pending in one commit, again while more has come meanwhile."""
+        while self._pending:
+            batch, self._pending = self._pending, []
+            arrivals = [arrival for arrival, _ in batch]
+            problem: Exception | None = None
+            try:
+                await self.store.write(partial(journal.append, arrivals=arrivals))
+            except Exception as error:  # noqa: BLE001 - every waiting request must be told
+                problem = error
+            for _, future in batch:
+                if future.done():
+                    continue
+                if problem is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(problem)
+        self._flusher = None

@@ -1,0 +1,113 @@
+"""Background work: a bell that wakes it, a loop that runs it, a brake that slows it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from attrs import define, field
+
+from channelmix.hookspecs import Clock
+from channelmix.log import get_logger
+
+BACK_OFF = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Seconds to wait after the first, second … failure in a row."""
+
+
+class Bell:
+    """Wakes every loop of this process that waits for something to do.
+
+    It only saves time: each loop also looks by itself now and then, so a ring that is lost, or
+    a row that another process wrote, costs a moment and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+
+    def ring(self) -> None:
+        """Wake everyone."""
+        for one in self._waiting:
+            one.set()
+
+    def listen(self) -> asyncio.Event:
+        """Return an event that every ring sets."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        return event
+
+    def leave(self, event: asyncio.Event) -> None:
+        """Stop listening."""
+        self._waiting.discard(event)
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for a ring, at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+    event.clear()
+
+
+async def forever(
+    name: str, step: Callable[[], Awaitable[int]], bell: Bell, *, every: float = 1.0
+) -> None:
+    """Run `step` as long as it finds something to do, then wait for the bell; until cancelled.
+
+    A step that fails is logged and comes again, later and later.
+    """
+    log = get_logger(loop=name)
+    event = bell.listen()
+    failures = 0
+    try:
+        while True:
+            try:
+                found = await step()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever it is
+                pause = BACK_OFF[min(failures, len(BACK_OFF) - 1)]
+                failures += 1
+                log.error(
+                    "loop.failed", error=str(error), kind=type(error).__name__, again_in=pause
+                )
+                await asyncio.sleep(pause)
+                continue
+            if found:
+                bell.ring()
+                await asyncio.sleep(0)  # let others have their turn
+            else:
+                await wait(event, every)
+    finally:
+        bell.leave(event)
+
+
+def back_off(failures: int) -> timedelta:
+    """Return how long to wait after so many failures in a row, with jitter."""
+    seconds = BACK_OFF[min(max(failures, 1), len(BACK_OFF)) - 1]
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+
+@define(eq=False)
+class Brake:
+    """The pace of one app: until when polls, and replies, are to wait."""
+
+    on_hold: Callable[[str, datetime], None]
+    polls_until: datetime | None = None
+    replies_until: datetime | None = None
+    reason: str = field(default="")
+
+    def hold(self, until: datetime, reason: str, *, replies: bool = False) -> None:
+        """Let no poll (and with `replies` no reply) of this app be called until then."""
+        self.reason = reason
+        self.polls_until = max(self.polls_until or until, until)
+        if replies:
+            self.replies_until = max(self.replies_until or until, until)
+        self.on_hold(reason, until)
+
+
+def holding(until: datetime | None, clock: Clock) -> bool:
+    """Say whether a brake is on."""
+    return until is not None and clock.now() < until

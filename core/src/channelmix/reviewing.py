@@ -1,0 +1,106 @@
+"""What the core knows about a draft before a plugin is asked: the channel's own declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from channelmix.records import Attachment, Draft, Finding, Limits, limits_for
+from channelmix.store.outbox import Part
+
+
+def findings(limits: Sequence[Limits], draft: Draft, *, now: datetime, used: bool) -> list[Finding]:
+    """Hold a draft against what its channel declares.
+
+    `used` says that the same action was accepted for the same message before.
+    """
+    kind = draft.target.kind if draft.target else None
+    allowed = limits_for(limits, draft.action, kind)
+    action = draft.action.value.replace("_", " ")
+    if allowed is None:
+        where = kind.value.replace("_", " ") if kind else "this channel"
+        return [_block("unsupported", f"this channel offers no {action} on a {where}")]
+    found = list(_text(allowed, draft, action))
+    found += _media(allowed, draft.attachments)
+    if draft.target is not None and draft.target.no_reply is not None:
+        found.append(_block("no_reply", f"the network takes no answer: {draft.target.no_reply}"))
+    closed = window_closed(
+        allowed, opened_at=draft.window_opened_at, automatic=draft.automatic, now=now
+    )
+    if closed:
+        found.append(_block("window", closed))
+    if allowed.once and used:
+        found.append(_block("once", f"there is only one {action} for each message"))
+    return found
+
+
+def _text(limits: Limits, draft: Draft, action: str) -> Iterable[Finding]:
+    """Check the text."""
+    if limits.text is None:
+        if draft.text:
+            yield _block("text", f"{action} takes no text")
+        return
+    if not draft.text.strip() and not draft.attachments:
+        yield _block("empty", "there is nothing to say: give a text or an attachment")
+    length = limits.count(draft.text)
+    if length > limits.text:
+        yield _block(
+            "length", f"{length} {limits.unit}, the network takes {limits.text}: shorten the text"
+        )
+
+
+def _media(limits: Limits, attachments: Sequence[Attachment]) -> Iterable[Finding]:
+    """Check the attachments."""
+    if attachments and not limits.attachments:
+        yield _block("attachments", "no attachments are possible here")
+        return
+    for one in attachments:
+        if one.kind not in limits.media:
+            takes = ", ".join(sorted(limits.media))
+            yield _block("media", f"{one.name or one.kind}: the network takes {takes}")
+
+
+def window_closed(
+    limits: Limits, *, opened_at: datetime | None, automatic: bool, now: datetime
+) -> str | None:
+    """Say why the reply window is over, None if it is open or there is none."""
+    if limits.window is None:
+        return None
+    if opened_at is None:
+        return "the reply window is closed: the customer has to write first"
+    window = (
+        limits.window if automatic else max(limits.window, limits.human_window or limits.window)
+    )
+    if now <= opened_at + window:
+        return None
+    who = "an automatic answer" if automatic else "an answer"
+    return (
+        f"the reply window is closed: {who} is possible for {_span(window)} "
+        f"after the customer's last message"
+    )
+
+
+def _span(window: timedelta) -> str:
+    """Say how long a window is."""
+    hours = int(window.total_seconds() // 3600)
+    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"  # noqa: PLR2004 - 2 days
+
+
+def _block(code: str, text: str) -> Finding:
+    """Make a finding that stops the draft."""
+    return Finding(level="block", code=code, text=text)
+
+
+def parts(limits: Limits | None, text: str, attachments: Sequence[Attachment]) -> list[Part]:
+    """Cut an action into the calls it takes."""
+    if limits is None or not attachments:
+        return [Part(text=text)]
+    size = max(limits.attachments, 1)
+    groups = [
+        tuple(attachments[start : start + size]) for start in range(0, len(attachments), size)
+    ]
+    if not limits.text_with_media:
+        said = [Part(text=text)] if text.strip() else []
+        return said + [Part(attachments=group) for group in groups]
+    first, *rest = groups
+    return [Part(text=text, attachments=first), *(Part(attachments=group) for group in rest)]

@@ -1,0 +1,212 @@
+"""Apply what a worker found out: all results and all fates of a batch in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from attrs import evolve, field, frozen
+from sqlalchemy.exc import OperationalError
+
+from channelmix.records import (
+    Assignment,
+    DeliveryStatus,
+    Echo,
+    Fate,
+    Ignored,
+    Inbound,
+    Label,
+    Lookup,
+    Message,
+    RawEvent,
+)
+from channelmix.store import feed, items, journal, outbox, tickets, units
+from channelmix.store import schema as s
+from channelmix.store.dialect import upsert
+from channelmix.store.feed import Fresh
+from channelmix.store.journal import Settled
+from channelmix.store.types import clean
+
+
+@frozen(kw_only=True)
+class Work:
+    """One event, and what plugins made of it."""
+
+    event: RawEvent
+    inbounds: tuple[Inbound, ...] = ()
+    failed: tuple[Fate, str] | None = None
+    """Quarantined or unrouted, and why; then there are no inbounds."""
+    labels: Mapping[str, Sequence[tuple[str, Label]]] = field(factory=dict)
+    """For each message id: (source, label)."""
+    assignments: Mapping[str, Assignment] = field(factory=dict)
+    """For each message id: whom an assigner chose."""
+
+
+def apply(
+    connection: sa.Connection,
+    works: Sequence[Work],
+    *,
+    owner: str,
+    rules: tickets.Rules,
+    now: datetime,
+) -> int:
+    """Apply a batch; return how many events it settled.
+
+    Events whose lease was lost meanwhile are left to whoever has them now. An event that
+    cannot be applied is quarantined alone.
+    """
+    mine = journal.still_leased(connection, owner, [work.event.id for work in works])
+    held = [work for work in works if work.event.id in mine]
+    if held:
+        _guarded(connection, held, rules, now)
+    return len(held)
+
+
+def _guarded(
+    connection: sa.Connection, works: Sequence[Work], rules: tickets.Rules, now: datetime
+) -> None:
+    """Apply together; if that fails, one by one, so that a poisonous event harms only itself."""
+    savepoint = connection.begin_nested()
+    try:
+        _apply(connection, works, rules, now)
+    except OperationalError:
+        raise  # the database is in trouble, not the event
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not take others along
+        savepoint.rollback()
+        if len(works) > 1:
+            for work in works:
+                _guarded(connection, [work], rules, now)
+            return
+        reason = f"apply: {type(error).__name__}: {error}"
+        _settle_failed(connection, evolve(works[0], failed=(Fate.QUARANTINED, reason)), now)
+    else:
+        savepoint.commit()
+
+
+def _settle_failed(connection: sa.Connection, work: Work, now: datetime) -> None:
+    """Settle an event that nothing could be made of."""
+    if work.failed is None:  # pragma: no cover - the caller has set it
+        raise AssertionError(work.event.id)
+    fate, reason = work.failed
+    journal.settle(connection, [Settled(event=work.event.id, fate=fate, reason=reason)], now)
+
+
+def _apply(
+    connection: sa.Connection, works: Sequence[Work], rules: tickets.Rules, now: datetime
+) -> None:
+    """Store what is new, fold it, judge the tickets concerned, settle."""
+    told = [
+        items.Told(event=work.event, inbound=inbound)
+        for work in works
+        for inbound in work.inbounds
+        if not isinstance(inbound, Ignored)
+    ]
+    new = items.store_new(connection, told)
+    touched = {one.item for one in new if not isinstance(one.inbound, DeliveryStatus | Lookup)}
+    folded = items.fold_items(connection, touched)
+    items.write_messages(connection, folded)
+    items.scrub(connection, [item for item, one in folded.items() if one.deleted_at is not None])
+    items.delivered(connection, new)
+    items.want_lookups(connection, new, now)
+    write_labels(connection, _labelled(works))
+    fresh = _tell_items(new)
+    fresh += outbox.match_echoes(
+        connection, [one for one in new if isinstance(one.inbound, Echo)], now
+    )
+    fresh += tickets.reproject(
+        connection,
+        units.units_of(connection, touched),
+        rules=rules,
+        now=now,
+        proposals=_proposals(works),
+    )
+    feed.tell(connection, fresh, now)
+    settled = _fates(works, new)
+    journal.settle(connection, settled, now)
+    repeated = {one.item for one in told} - touched
+    items.scrub(connection, items.deleted(connection, repeated))
+
+
+def write_labels(
+    connection: sa.Connection,
+    said: Mapping[items.Item, Sequence[tuple[str, Label]]],
+) -> None:
+    """Write what classifiers said of messages."""
+    ids = items.message_ids(connection, said)
+    rows = {
+        (ids[item], source, label.name): {
+            "message_id": ids[item],
+            "source": source,
+            "name": label.name,
+            "value": label.value,
+            "confidence": label.confidence,
+        }
+        for item, labels in said.items()
+        if item in ids
+        for source, label in labels
+    }
+    upsert(connection, s.labels, list(rows.values()), key=["message_id", "source", "name"])
+
+
+def _labelled(works: Sequence[Work]) -> dict[items.Item, Sequence[tuple[str, Label]]]:
+    """Gather what classifiers said."""
+    return {
+        (work.event.channel, clean(message)): labels
+        for work in works
+        for message, labels in work.labels.items()
+        if labels
+    }
+
+
+def _proposals(works: Sequence[Work]) -> dict[tuple[str, str], Assignment]:
+    """Gather whom assigners chose."""
+    return {
+        (work.event.channel, message): chosen
+        for work in works
+        for message, chosen in work.assignments.items()
+    }
+
+
+def _tell_items(new: Sequence[items.Told]) -> list[Fresh]:
+    """Say which messages came, changed or went."""
+    kinds = {"message": "message_added", "echo": "message_added"}
+    kinds |= {"edit": "message_changed", "deletion": "message_deleted"}
+    return [
+        Fresh(kind=kinds[name], channel=one.event.channel, data={"message": one.item[1]})
+        for one in new
+        if (name := items.TYPES[type(one.inbound)]) in kinds
+    ]
+
+
+def _fates(works: Sequence[Work], new: Sequence[items.Told]) -> list[Settled]:
+    """Give every event its one fate."""
+    brought: dict[int, list[Inbound]] = defaultdict(list)
+    for one in new:
+        brought[one.event.id].append(one.inbound)
+    return [_fate(work, brought.get(work.event.id, [])) for work in works]
+
+
+def _fate(work: Work, new: Sequence[Inbound]) -> Settled:
+    """Name the fate of one event: that of the weightiest thing in it."""
+    event = work.event.id
+    if work.failed is not None:
+        return Settled(event=event, fate=work.failed[0], reason=work.failed[1])
+    told = [one for one in work.inbounds if not isinstance(one, Ignored)]
+    reasons = sorted({one.reason for one in work.inbounds if isinstance(one, Ignored)})
+    if not told:
+        reason = "; ".join(reasons) or "nothing in it"
+        return Settled(event=event, fate=Fate.IGNORED, reason=reason)
+    item = items.item_id(told[0])
+    if not new:
+        return Settled(event=event, fate=Fate.DUPLICATE, item=item)
+    if any(isinstance(one, Message) and not one.own for one in new):
+        fate = Fate.TICKET
+    elif any(isinstance(one, Message | Echo) for one in new):
+        fate = Fate.CONTEXT
+    elif all(isinstance(one, Lookup) for one in new):
+        fate = Fate.FETCHED
+    else:
+        fate = Fate.APPLIED
+    return Settled(event=event, fate=fate, item=item, inbounds=len(new))

@@ -1,0 +1,450 @@
+"""From inbounds to items: what each event newly tells, folded into messages, threads, people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from attrs import evolve, frozen
+
+from channelmix.projection import Folded, Heard, fold, revision
+from channelmix.records import (
+    INBOUNDS,
+    Attachment,
+    AttachmentKind,
+    Deletion,
+    DeliveryStatus,
+    Echo,
+    Edit,
+    Inbound,
+    Lookup,
+    Message,
+    RawEvent,
+    Reaction,
+    Road,
+)
+from channelmix.store import schema as s
+from channelmix.store.dialect import chunks, insert, upsert
+from channelmix.store.types import clean, encode
+
+TYPES: Mapping[type[Inbound], str] = {cls: name for name, cls in INBOUNDS.items()}
+DOWNLOADED = frozenset(
+    {
+        AttachmentKind.IMAGE,
+        AttachmentKind.VIDEO,
+        AttachmentKind.AUDIO,
+        AttachmentKind.FILE,
+        AttachmentKind.STICKER,
+    }
+)
+Item = tuple[str, str]
+"""A channel and an external id."""
+
+
+@frozen(kw_only=True)
+class Told:
+    """One inbound of one event."""
+
+    event: RawEvent
+    inbound: Inbound
+
+    @property
+    def item(self) -> Item:
+        """What it is about."""
+        return self.event.channel, item_id(self.inbound)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it known: the item key."""
+        channel, item = self.item
+        return channel, item, TYPES[type(self.inbound)], revision(self.inbound)
+
+
+def item_id(inbound: Inbound) -> str:
+    """Return the external id of what an inbound is about."""
+    match inbound:
+        case Message(id=found) | Edit(id=found) | Deletion(id=found):
+            return clean(found)
+        case Echo(message=message):
+            return clean(message.id)
+        case Reaction(target=target):
+            return clean(target)
+        case DeliveryStatus(thread=thread):
+            return clean(f"thread:{thread}")
+        case Lookup(source=source, argument=argument):
+            return clean(f"{source}:{argument}")
+        case _:
+            return ""
+
+
+def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
+    """Store the inbounds that are not known yet, and return them."""
+    first = {one.key: one for one in reversed(told)}
+    if not first:
+        return []
+    rows = [
+        {
+            "event_id": one.event.id,
+            "channel": key[0],
+            "item": key[1],
+            "type": key[2],
+            "revision": key[3],
+            "data": encode(one.inbound),
+            "road": one.event.road,
+            "pushed": one.event.road is Road.PUSH,
+            "arrived_at": one.event.received_at,
+        }
+        for key, one in first.items()
+    ]
+    table = s.inbounds
+    columns = (table.c.channel, table.c.item, table.c.type, table.c.revision)
+    statement = insert(connection, table).on_conflict_do_nothing().returning(*columns)
+    new = {tuple(row) for row in connection.execute(statement, rows)}
+    _mark_pushed(connection, [key for key in first if key not in new], first)
+    return [one for one in told if one.key in new and first[one.key] is one]
+
+
+def _mark_pushed(
+    connection: sa.Connection,
+    known: Iterable[tuple[str, str, str, str]],
+    told: Mapping[tuple[str, str, str, str], Told],
+) -> None:
+    """Note of items that a sweep saw first that the network has pushed them too."""
+    table = s.inbounds
+    for channel, item, kind, version in known:
+        if told[channel, item, kind, version].event.road is not Road.PUSH:
+            continue
+        connection.execute(
+            table.update()
+            .where(
+                table.c.channel == channel,
+                table.c.item == item,
+                table.c.type == kind,
+                table.c.revision == version,
+                table.c.pushed == sa.false(),
+            )
+            .values(pushed=True)
+        )
+
+
+def fold_items(connection: sa.Connection, items: Collection[Item]) -> dict[Item, Folded]:
+    """Fold everything the store knows of `items`."""
+    heard: dict[Item, list[Heard]] = defaultdict(list)
+    table = s.inbounds
+    for part in chunks(sorted(items)):
+        query = sa.select(table).where(sa.tuple_(table.c.channel, table.c.item).in_(part))
+        for row in connection.execute(query):
+            heard[row.channel, row.item].append(
+                Heard(
+                    inbound=msgspec.json.decode(row.data, type=INBOUNDS[row.type]),
+                    arrived_at=row.arrived_at,
+                    road=Road(row.road),
+                )
+            )
+    return {item: fold(what) for item, what in heard.items()}
+
+
+def write_messages(connection: sa.Connection, folded: Mapping[Item, Folded]) -> None:
+    """Write folded items as messages, with their threads, people and attachments."""
+    known = {item: one for item, one in folded.items() if one.message is not None}
+    _write_threads(connection, known)
+    _write_people(connection, known)
+    rows = [_message_row(item, one) for item, one in known.items()]
+    upsert(connection, s.messages, rows, key=["channel", "external_id"])
+    _write_attachments(connection, known)
+
+
+def person_of(message: Message) -> str:
+    """Say whose request a message belongs to; one without an author is its own."""
+    return clean(message.author.id if message.author else f"item:{message.id}")
+
+
+def _message_row(item: Item, folded: Folded) -> dict[str, Any]:
+    """Turn a folded item into a row."""
+    message = folded.message
+    if message is None:  # pragma: no cover - the caller leaves these out
+        raise AssertionError(item)
+    gone = folded.deleted_at is not None
+    return {
+        "channel": item[0],
+        "external_id": item[1],
+        "thread": message.thread,
+        "person": person_of(message),
+        "author": (message.author.name or message.author.handle) if message.author else None,
+        "kind": message.kind,
+        "own": message.own,
+        "text": None if gone else message.text,
+        "sent_at": message.sent_at,
+        "arrived_at": folded.arrived_at,
+        "edited_at": folded.edited_at,
+        "deleted_at": folded.deleted_at,
+        "hidden": folded.hidden,
+        "parent": message.parent,
+        "url": message.url,
+        "rating": message.rating,
+        "payload": None if gone else message.payload,
+        "no_reply": message.no_reply,
+        "reply_until": message.reply_until,
+        "reply_cost": message.reply_cost,
+        "opens_window": message.opens_window,
+    }
+
+
+def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
+    """Make sure the threads are there; keep what is known of them where nothing new is said."""
+    rows: dict[Item, dict[str, Any]] = {}
+    for (channel, _), one in known.items():
+        message = one.message
+        if message is None:  # pragma: no cover - the caller leaves these out
+            continue
+        is_root = message.id == message.thread
+        text = message.text if is_root and one.deleted_at is None else message.thread_text
+        url = message.url if is_root else message.thread_url
+        row = rows.setdefault(
+            (channel, message.thread),
+            {"channel": channel, "external_id": message.thread, "text": None, "url": None},
+        )
+        row["text"] = text or row["text"]
+        row["url"] = url or row["url"]
+    if not rows:
+        return
+    statement = insert(connection, s.threads)
+    excluded = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["channel", "external_id"],
+        set_={
+            "text": sa.func.coalesce(excluded.text, s.threads.c.text),
+            "url": sa.func.coalesce(excluded.url, s.threads.c.url),
+        },
+    )
+    # In sorted order, so that two workers never wait for each other's threads.
+    connection.execute(statement, [rows[key] for key in sorted(rows)])
+
+
+def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
+    """Make sure that every foreign author is an identity of a customer."""
+    people = {}
+    for (channel, _), one in known.items():
+        message = one.message
+        if message is not None and message.author is not None and not message.own:
+            people[channel, clean(message.author.id)] = (message.author, one.arrived_at)
+    table = s.identities
+    there: set[Item] = set()
+    for part in chunks(sorted(people)):
+        query = sa.select(table.c.channel, table.c.external_id).where(
+            sa.tuple_(table.c.channel, table.c.external_id).in_(part)
+        )
+        there.update((row.channel, row.external_id) for row in connection.execute(query))
+    for key in sorted(people):
+        author, at = people[key]
+        values = {"name": author.name, "handle": author.handle, "url": author.url}
+        if key in there:
+            said = {name: value for name, value in values.items() if value is not None}
+            if said:
+                connection.execute(
+                    table.update()
+                    .where(table.c.channel == key[0], table.c.external_id == key[1])
+                    .values(**said)
+                )
+            continue
+        customer = connection.execute(
+            s.customers.insert()
+            .values(name=author.name or author.handle, created_at=at)
+            .returning(s.customers.c.id)
+        ).scalar_one()
+        connection.execute(
+            table.insert().values(
+                channel=key[0], external_id=key[1], customer_id=customer, **values
+            )
+        )
+
+
+def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
+    """Write the attachments of messages; what is there already stays as it is."""
+    wanted = {
+        item: one.message.attachments
+        for item, one in known.items()
+        if one.message is not None and one.message.attachments and one.deleted_at is None
+    }
+    if not wanted:
+        return
+    ids = message_ids(connection, wanted)
+    table = s.attachments
+    there: dict[int, set[str]] = defaultdict(set)
+    for part in chunks(ids.values()):
+        query = sa.select(table).where(table.c.message_id.in_(part))
+        for row in connection.execute(query):
+            there[row.message_id].add(_same(row.kind, row.external_id, row.url))
+    rows = [
+        _attachment_row(ids[item], one)
+        for item, several in wanted.items()
+        for one in several
+        if _is_new(one, there[ids[item]], edited=known[item].edited_at is not None)
+    ]
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def _same(kind: str, external_id: str | None, url: str | None) -> str:
+    """Name an attachment: its address without the signature, which changes."""
+    return f"{kind}:{external_id or (url or '').partition('?')[0]}"
+
+
+def _is_new(attachment: Attachment, there: Collection[str], *, edited: bool) -> bool:
+    """Say whether to add an attachment: the roads name the same one differently, edits add."""
+    if not there:
+        return True
+    return edited and _same(attachment.kind, attachment.id, attachment.url) not in there
+
+
+def _attachment_row(message_id: int, attachment: Attachment) -> dict[str, Any]:
+    """Turn an attachment into a row; what is a file is wanted."""
+    wanted = attachment.kind in DOWNLOADED and attachment.url is not None
+    return {
+        "message_id": message_id,
+        "kind": attachment.kind,
+        "url": attachment.url,
+        "external_id": attachment.id,
+        "name": attachment.name,
+        "mime": attachment.mime,
+        "size": attachment.size,
+        "text": attachment.text,
+        "state": "wanted" if wanted else "none",
+    }
+
+
+def message_ids(connection: sa.Connection, items: Iterable[Item]) -> dict[Item, int]:
+    """Return the row ids of messages."""
+    table = s.messages
+    found: dict[Item, int] = {}
+    for part in chunks(sorted(items)):
+        query = sa.select(table.c.channel, table.c.external_id, table.c.id).where(
+            sa.tuple_(table.c.channel, table.c.external_id).in_(part)
+        )
+        found.update({(row[0], row[1]): row[2] for row in connection.execute(query)})
+    return found
+
+
+def scrub(connection: sa.Connection, items: Iterable[Item]) -> None:
+    """Forget what deleted items said: in inbounds and raw events; key and fate stay."""
+    for channel, item in items:
+        table = s.inbounds
+        told = connection.execute(
+            sa.select(table).where(
+                table.c.channel == channel,
+                table.c.item == item,
+                table.c.type.in_(["message", "edit", "echo"]),
+            )
+        ).all()
+        for row in told:
+            forgotten = _forgotten(msgspec.json.decode(row.data, type=INBOUNDS[row.type]))
+            connection.execute(
+                table.update().where(table.c.id == row.id).values(data=encode(forgotten))
+            )
+        _scrub_raw(connection, channel, item)
+        thread = s.threads
+        connection.execute(
+            thread.update()
+            .where(thread.c.channel == channel, thread.c.external_id == item)
+            .values(text=None)
+        )
+        ids = message_ids(connection, [(channel, item)]).values()
+        connection.execute(
+            s.attachments.update()
+            .where(s.attachments.c.message_id.in_(ids))
+            .values(url=None, name=None, text=None, state="forgotten")
+        )
+
+
+def _scrub_raw(connection: sa.Connection, channel: str, item: str) -> None:
+    """Empty the raw events about an item, repeated ones too."""
+    raw = s.raw_events
+    brought = sa.select(s.inbounds.c.event_id).where(
+        s.inbounds.c.channel == channel, s.inbounds.c.item == item
+    )
+    repeated = sa.select(s.fates.c.event_id).where(s.fates.c.item == item)
+    connection.execute(
+        raw.update()
+        .where(raw.c.channel == channel, sa.or_(raw.c.id.in_(brought), raw.c.id.in_(repeated)))
+        .values(body=b"")
+    )
+
+
+def deleted(connection: sa.Connection, items: Collection[Item]) -> list[Item]:
+    """Return those of `items` that were taken back."""
+    table = s.messages
+    gone: list[Item] = []
+    for part in chunks(sorted(items)):
+        query = sa.select(table.c.channel, table.c.external_id).where(
+            sa.tuple_(table.c.channel, table.c.external_id).in_(part),
+            table.c.deleted_at.is_not(None),
+        )
+        gone += [(row[0], row[1]) for row in connection.execute(query)]
+    return gone
+
+
+def _forgotten(inbound: Inbound) -> Inbound:
+    """Return an inbound without what it said; who and when stay, so that tickets do."""
+    match inbound:
+        case Echo():
+            return evolve(inbound, message=_without_content(inbound.message))
+        case Message():
+            return _without_content(inbound)
+        case Edit():
+            return evolve(inbound, text=None, attachments=None)
+        case _:
+            return inbound
+
+
+def _without_content(message: Message) -> Message:
+    """Return a message that says nothing, but is still told from its other versions."""
+    return evolve(message, revision=revision(message), text=None, attachments=(), payload=None)
+
+
+def delivered(connection: sa.Connection, told: Iterable[Told]) -> None:
+    """Take delivery and read receipts into our own messages."""
+    table = s.messages
+    for one in told:
+        status = one.inbound
+        if not isinstance(status, DeliveryStatus) or status.status == "failed":
+            continue
+        which: list[sa.ColumnElement[bool]] = []
+        if status.ids:
+            which.append(table.c.external_id.in_(status.ids))
+        if status.watermark is not None:
+            which.append(table.c.sent_at <= status.watermark)
+        if not which:
+            continue
+        column = table.c.read_at if status.status == "read" else table.c.delivered_at
+        connection.execute(
+            table.update()
+            .where(
+                table.c.channel == one.event.channel,
+                table.c.thread == status.thread,
+                table.c.own == sa.true(),
+                column.is_(None),
+                sa.or_(*which),
+            )
+            .values({column.name: status.at})
+        )
+
+
+def want_lookups(connection: sa.Connection, told: Iterable[Told], now: datetime) -> None:
+    """Queue what has to be fetched."""
+    rows = [
+        {
+            "channel": one.event.channel,
+            "source": one.inbound.source,
+            "argument": one.inbound.argument,
+            "state": "wanted",
+            "next_at": now,
+        }
+        for one in told
+        if isinstance(one.inbound, Lookup)
+    ]
+    if rows:
+        connection.execute(s.lookups.insert(), rows)

@@ -1,0 +1,218 @@
+"""The journal: raw events in, in one durable commit; leased to workers; settled with a fate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import frozen
+
+from channelmix.records import Fate, RawEvent, Road
+from channelmix.store import schema as s
+from channelmix.store.dialect import chunks, insert, lock, upsert
+
+
+@frozen(kw_only=True)
+class Arrival:
+    """The events of one delivery or one poll, already routed to channels."""
+
+    scope: str
+    app: str
+    road: Road
+    events: Sequence[RawEvent]
+    at: datetime
+
+
+def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
+    """Store what arrived, each event once; return how many were new.
+
+    A delivery that comes again counts as arrived, and is not stored again.
+    """
+    total = 0
+    for (scope, road), group in _grouped(arrivals).items():
+        rows = [_row(arrival, event) for arrival in group for event in arrival.events]
+        stored = 0
+        if rows:
+            statement = insert(connection, s.raw_events).on_conflict_do_nothing(
+                index_elements=["scope", "key"]
+            )
+            stored = connection.execute(statement, rows).rowcount
+        connection.execute(
+            s.intake.insert().values(
+                scope=scope,
+                road=road,
+                at=group[-1].at,
+                deliveries=len(group),
+                events=len(rows),
+                stored=stored,
+            )
+        )
+        total += stored
+    _seen(connection, arrivals)
+    return total
+
+
+def _grouped(arrivals: Iterable[Arrival]) -> Mapping[tuple[str, Road], list[Arrival]]:
+    """Group arrivals by where their keys are unique, and by road."""
+    groups: dict[tuple[str, Road], list[Arrival]] = {}
+    for arrival in arrivals:
+        groups.setdefault((arrival.scope, arrival.road), []).append(arrival)
+    return groups
+
+
+def _row(arrival: Arrival, event: RawEvent) -> dict[str, Any]:
+    """Turn an event into a row."""
+    return {
+        "scope": arrival.scope,
+        "key": event.key,
+        "app": arrival.app,
+        "channel": event.channel or None,
+        "account": event.account,
+        "source": event.source,
+        "road": arrival.road,
+        "body": event.body,
+        "received_at": arrival.at,
+    }
+
+
+def _seen(connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
+    """Note for each channel when it was last heard of."""
+    latest: dict[tuple[str, str], datetime] = {}
+    for arrival in arrivals:
+        column = "last_push_at" if arrival.road is Road.PUSH else "last_poll_at"
+        for name in {event.channel for event in arrival.events if event.channel}:
+            latest[name, column] = arrival.at
+    for (name, column), at in latest.items():
+        connection.execute(
+            s.channels.update().where(s.channels.c.name == name).values({column: at})
+        )
+
+
+def lease(
+    connection: sa.Connection,
+    *,
+    owner: str,
+    now: datetime,
+    hold: timedelta,
+    limit: int,
+    without: Collection[str] = (),
+) -> list[RawEvent]:
+    """Lease unsettled events, oldest first, none of the channels in `without`."""
+    raw = s.raw_events
+    free = sa.or_(raw.c.lease_until.is_(None), raw.c.lease_until < now)
+    query = sa.select(raw).where(raw.c.settled == sa.false(), free).order_by(raw.c.id).limit(limit)
+    if without:
+        query = query.where(sa.or_(raw.c.channel.is_(None), raw.c.channel.not_in(list(without))))
+    rows = connection.execute(lock(connection, query, skip=True)).all()
+    ids = [row.id for row in rows]
+    if ids:
+        connection.execute(
+            raw.update()
+            .where(raw.c.id.in_(ids))
+            .values(lease_owner=owner, lease_until=now + hold, attempts=raw.c.attempts + 1)
+        )
+    return [to_event(row) for row in rows]
+
+
+def to_event(row: Any) -> RawEvent:
+    """Turn a row back into an event."""
+    return RawEvent(
+        id=row.id,
+        key=row.key,
+        body=row.body,
+        account=row.account,
+        source=row.source,
+        road=Road(row.road),
+        channel=row.channel or "",
+        received_at=row.received_at,
+    )
+
+
+def still_leased(connection: sa.Connection, owner: str, ids: Sequence[int]) -> set[int]:
+    """Return those of `ids` that are unsettled and leased to `owner`."""
+    raw = s.raw_events
+    query = sa.select(raw.c.id).where(
+        raw.c.id.in_(ids), raw.c.lease_owner == owner, raw.c.settled == sa.false()
+    )
+    return set(connection.execute(lock(connection, query)).scalars())
+
+
+@frozen(kw_only=True)
+class Settled:
+    """What became of one event."""
+
+    event: int
+    fate: Fate
+    reason: str | None = None
+    item: str | None = None
+    inbounds: int = 0
+    """How many inbounds it brought that were new."""
+
+
+def settle(connection: sa.Connection, settled: Sequence[Settled], now: datetime) -> None:
+    """Record what became of events."""
+    rows = [
+        {
+            "event_id": one.event,
+            "fate": one.fate,
+            "reason": one.reason,
+            "item": one.item,
+            "inbounds": one.inbounds,
+            "at": now,
+        }
+        for one in settled
+    ]
+    upsert(connection, s.fates, rows, key=["event_id"])
+    raw = s.raw_events
+    for ids in chunks([row["event_id"] for row in rows]):
+        connection.execute(
+            raw.update()
+            .where(raw.c.id.in_(ids))
+            .values(settled=True, lease_owner=None, lease_until=None)
+        )
+
+
+def release(connection: sa.Connection, owner: str) -> None:
+    """Give back what `owner` holds, so that nobody has to wait for its lease to end."""
+    raw = s.raw_events
+    connection.execute(
+        raw.update()
+        .where(raw.c.settled == sa.false(), raw.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None)
+    )
+
+
+def replay(
+    connection: sa.Connection,
+    *,
+    fates: Collection[Fate],
+    channels_by_account: Mapping[tuple[str, str], str],
+    channel: str | None = None,
+) -> Counter[str]:
+    """Make events with one of `fates` unsettled again; route those that now have a channel.
+
+    What they brought before stays: an item known already is known. Returns how many of each
+    fate.
+    """
+    raw, fate = s.raw_events, s.fates
+    query = (
+        sa.select(raw.c.id, raw.c.app, raw.c.account, raw.c.channel, fate.c.fate)
+        .join(fate, fate.c.event_id == raw.c.id)
+        .where(fate.c.fate.in_(list(fates)))
+    )
+    if channel is not None:
+        query = query.where(raw.c.channel == channel)
+    count: Counter[str] = Counter()
+    for row in connection.execute(query).all():
+        routed = row.channel or channels_by_account.get((row.app, row.account))
+        if row.fate == Fate.UNROUTED and routed is None:
+            continue
+        connection.execute(
+            raw.update().where(raw.c.id == row.id).values(settled=False, channel=routed)
+        )
+        connection.execute(fate.delete().where(fate.c.event_id == row.id))
+        count[row.fate] += 1
+    return count

@@ -1,0 +1,137 @@
+"""Everything that goes on in the background of a desk that works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from channelmix.fetching import Fetcher
+from channelmix.loops import forever
+from channelmix.media import Downloader
+from channelmix.observing import Observer
+from channelmix.outbox import Sender
+from channelmix.pipeline import Pipeline
+from channelmix.polling import Poller
+from channelmix.store import feed, tickets
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from channelmix.desk import Desk
+    from channelmix.hookspecs import Channel
+
+STOP_SECONDS = 10.0
+"""How long sends under way may take when the desk closes."""
+
+
+@define(eq=False, kw_only=True)
+class Workers:
+    """The loops of one desk."""
+
+    desk: Desk
+    owner: str
+    _tasks: list[asyncio.Task[None]] = field(factory=list, init=False)
+    _senders: list[Sender] = field(factory=list, init=False)
+    _pipeline: Pipeline | None = field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Start every loop."""
+        desk = self.desk
+        self._pipeline = Pipeline(
+            store=desk.store,
+            registry=desk.registry,
+            dispatch=desk.dispatch,
+            rules=desk.rules,
+            clock=desk.clock,
+            owner=self.owner,
+            unavailable=self._unavailable,
+        )
+        self._loop("pipeline", self._pipeline.step)
+        fetcher = Fetcher(
+            store=desk.store,
+            clock=desk.clock,
+            downloader=Downloader(desk.settings.desk.media),
+            api_url=lambda name: getattr(desk.settings.channels.get(name), "api_url", None),
+        )
+        self._loop("media", fetcher.step)
+        self._loop("forgetting", fetcher.sweep, every=5)
+        self._loop("deadlines", self._late, every=5)
+        for channel in desk.assembly.channels().values():
+            await self._start_channel(channel)
+        for implementation in desk.registry.implementations("observe"):
+            observer = Observer(
+                store=desk.store, dispatch=desk.dispatch, name=implementation.plugin_name
+            )
+            await observer.start()
+            self._loop(f"observe {observer.name}", observer.step)
+
+    async def _start_channel(self, channel: Channel) -> None:
+        """Start what a channel needs."""
+        desk, name = self.desk, channel.name
+        section = desk.settings.channels[name]
+        brake = desk.assembly.brakes[section.app]
+        if desk.registry.implements(name, "poll"):
+            poller = Poller(
+                store=desk.store,
+                dispatch=desk.dispatch,
+                clock=desk.clock,
+                channel=channel,
+                settings=section,
+                brake=brake,
+                health=desk.book,
+            )
+            await poller.start()
+            self._loop(f"poll {name}", poller.step)
+        if desk.registry.implements(name, "reply"):
+            sender = Sender(
+                store=desk.store,
+                dispatch=desk.dispatch,
+                clock=desk.clock,
+                channel=channel,
+                brake=brake,
+                health=desk.book,
+                rules=desk.rules,
+                bell=desk.bell,
+                owner=self.owner,
+                reconciles=desk.registry.implements(name, "reconcile"),
+            )
+            self._senders.append(sender)
+            self._loop(f"send {name}", sender.step)
+
+    async def stop(self) -> None:
+        """Stop the loops, then wait for what they have under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for sender in self._senders:
+            await sender.close(STOP_SECONDS)
+        if self._pipeline is not None:
+            await self._pipeline.close()
+
+    def _loop(self, name: str, step: Callable[[], Awaitable[int]], *, every: float = 1.0) -> None:
+        """Start one loop."""
+        task = asyncio.create_task(forever(name, step, self.desk.bell, every=every), name=name)
+        self._tasks.append(task)
+
+    def _unavailable(self) -> Collection[str]:
+        """Return the configured channels whose plugin is not there: their events wait."""
+        taking_part = self.desk.assembly.channels()
+        return [
+            one.name
+            for one in self.desk.settings.channels.values()
+            if one.enabled and one.name not in taking_part
+        ] + [name for name in self.desk.settings.unavailable if name not in taking_part]
+
+    async def _late(self) -> int:
+        """Mark and tell what has become late."""
+        now = self.desk.clock.now()
+
+        def job(connection: sa.Connection) -> int:
+            fresh = tickets.late(connection, now)
+            feed.tell(connection, fresh, now)
+            return len(fresh)
+
+        return await self.desk.store.write(job)

@@ -59,7 +59,10 @@ class Toy(Channel):
     network: ClassVar[str] = "toy"
     Config = ToyConfig
     account_field: ClassVar[str] = "account_id"
-    sources: ClassVar = [Source(name="feed", every=minutes(1), sweep=minutes(5)), Source(name="one")]
+    sources: ClassVar = [
+        Source(name="feed", every=minutes(1), sweep=minutes(5)),
+        Source(name="one"),
+    ]
     limits: ClassVar = [
         Limits(
             actions={Action.PRIVATE_REPLY},
@@ -191,7 +194,10 @@ OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
 def toy_settings(tmp_path: Path) -> Settings:
     def make(**sections: Any) -> dict[str, Any]:
         return {
-            "desk": {"store": f"sqlite:///{tmp_path / 'desk.db'}", "media": str(tmp_path / "media")},
+            "desk": {
+                "store": f"sqlite:///{tmp_path / 'desk.db'}",
+                "media": str(tmp_path / "media"),
+            },
             "channels": {"toy": {"network": "toy", "account_id": "acme"}},
             **sections,
         }
@@ -202,9 +208,9 @@ def toy_settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def open_desk(toy_settings: Settings) -> OpenDesk:
     @asynccontextmanager
-    async def opened(*, plugins: Any = None, **options: Any) -> AsyncIterator[Desk]:
+    async def opened(*, classes: Any = None, **options: Any) -> AsyncIterator[Desk]:
         keys = {key: options.pop(key) for key in ("work", "clock") if key in options}
-        known = {"toy": Toy, **(plugins or {})}
+        known = {"toy": Toy, **(classes or {})}
         async with Desk.open(toy_settings(**options), plugins=known, **keys) as desk:
             yield desk
 

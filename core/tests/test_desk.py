@@ -3,33 +3,373 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from channelmix import Rejected, Uncertain
-from channelmix.errors import NotFound, Refused
-from channelmix.records import OutboxState, TicketState, WebhookRequest
+from channelmix import hook
+from channelmix.errors import NotFound, PluginFault
+from channelmix.hookspecs import Plugin
+from channelmix.records import (
+    Assignment,
+    Label,
+    Labels,
+    TicketState,
+)
+from channelmix.store import schema as s
 
 
 async def settle(desk):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):
         await desk.drain()
+
+
+async def only(desk):
+    (line,) = await desk.tickets()
+    return line
+
+
+async def count(desk, table):
+    return await desk.store.read(
+        lambda c: c.execute(sa.select(sa.func.count()).select_from(table)).scalar()
+    )
+
+
+QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
 
 
 async def test_a_comment_becomes_a_ticket_and_is_answered(open_desk, push):
     async with open_desk(agents={"anna": {}}) as desk:
-        await push(desk, {"id": "c1", "by": "eva", "text": "Where is my parcel?"})
+        await push(desk, QUESTION)
         await settle(desk)
-        (line,) = await desk.tickets()
+        line = await only(desk)
         assert (line.state, line.agent, line.customer) == (TicketState.OPEN, "anna", "Eva")
-        outbox = await desk.reply(line.id, "We look into it.", agent="anna")
+        await desk.reply(line.id, "We look into it.", agent="anna")
         await settle(desk)
         ticket = await desk.ticket(line.id)
         assert ticket.line.state is TicketState.ANSWERED
-        assert [(one.id, one.state, one.ids) for one in ticket.outbox] == [
-            (outbox, OutboxState.SENT, ("r1",))
-        ]
+        assert [(one.state, one.ids) for one in ticket.outbox] == [("sent", ("r1",))]
         assert ticket.first_response_at is not None
         ledger = await desk.ledger()
         assert ledger.adds_up, ledger.balances
         assert ledger.fates == {"ticket": 1}
+
+
+async def test_push_and_poll_of_the_same_thing_count_once(open_desk, push):
+    async with open_desk() as desk:
+        toy = desk.registry.get("toy")
+        await push(desk, QUESTION)
+        await push(desk, QUESTION)
+        await settle(desk)
+        toy.feed += [QUESTION, {"id": "c2", "by": "ben", "text": "Hello?"}]
+        await desk.store.write(
+            lambda c: c.execute(s.sources.update().values(next_at=desk.clock.now()))
+        )
+        desk.bell.ring()
+        async with asyncio.timeout(10):
+            while len(await desk.tickets()) < 2:
+                await asyncio.sleep(0.02)
+        await settle(desk)
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        assert ledger.fates == {"ticket": 2, "duplicate": 1}
+        assert (ledger.repeated, ledger.sweep_only) == (1, 1)
+
+
+async def test_two_customers_under_one_post_have_a_ticket_each(open_desk, push):
+    async with open_desk() as desk:
+        await push(
+            desk, {"type": "own", "id": "post-1", "by": "acme", "kind": "post", "text": "New!"}
+        )
+        await push(desk, QUESTION, {"id": "c2", "by": "ben", "text": "Me too", "parent": "c1"})
+        await push(desk, {"id": "c3", "by": "eva", "text": "Still nothing", "at": 1_700_000_100})
+        await settle(desk)
+        lines = await desk.tickets()
+        assert sorted(one.customer for one in lines) == ["Ben", "Eva"]
+        eva = next(one for one in lines if one.customer == "Eva")
+        ticket = await desk.ticket(eva.id)
+        assert [one.id for one in ticket.messages] == ["c1", "c3"]
+        assert ticket.thread_text == "New!"
+        assert (await desk.ledger()).fates == {"context": 1, "ticket": 3}
+
+
+async def test_an_answer_typed_at_the_network_counts(open_desk, push):
+    async with open_desk() as desk:
+        echo = {
+            "type": "echo",
+            "id": "n1",
+            "by": "acme",
+            "text": "Done",
+            "parent": "c1",
+            "at": 1_700_000_050,
+        }
+        await push(desk, echo)
+        await settle(desk)
+        await push(desk, QUESTION)
+        await settle(desk)
+        ticket = await desk.ticket((await only(desk)).id)
+        assert ticket.line.state is TicketState.ANSWERED
+        assert [(one.id, one.native) for one in ticket.messages] == [("c1", False), ("n1", True)]
+
+
+async def test_an_edit_shows_and_a_deletion_scrubs(open_desk, push):
+    async with open_desk() as desk:
+        secret = {
+            "id": "c1",
+            "by": "eva",
+            "text": "my number is 4711",
+            "photos": ["https://x.invalid/a"],
+        }
+        await push(desk, secret)
+        await settle_without_media(desk)
+        await push(
+            desk, {"type": "edit", "id": "c1", "text": "my number is 4712", "at": 1_700_000_009}
+        )
+        await settle_without_media(desk)
+        ticket = await desk.ticket((await only(desk)).id)
+        assert ticket.messages[0].text == "my number is 4712"
+        await push(desk, {"type": "deletion", "id": "c1", "at": 1_700_000_010})
+        await settle(desk)
+        ticket = await desk.ticket(ticket.line.id)
+        assert (ticket.line.state, ticket.messages[0].text) == (TicketState.CLOSED, None)
+        assert ticket.messages[0].attachments[0].url is None
+        await push(desk, {**secret, "at": 1_700_000_001})
+        await settle(desk)
+        database = desk.settings.desk.store.removeprefix("sqlite:///")
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        held = await desk.store.read(lambda c: _everything(c))
+        assert b"471" not in held, database
+
+
+def _everything(connection):
+    rows = []
+    for table in s.metadata.sorted_tables:
+        rows += [repr(tuple(row)).encode() for row in connection.execute(sa.select(table))]
+    return b"\n".join(row for row in rows if b"ticket_changed" not in row)
+
+
+async def settle_without_media(desk):
+    unsettled = sa.select(sa.func.count()).where(s.raw_events.c.settled == sa.false())
+    async with asyncio.timeout(10):
+        while await desk.store.read(lambda c: c.execute(unsettled).scalar()):
+            await asyncio.sleep(0.01)
+
+
+async def test_closing_covers_what_was_there(open_desk, push):
+    async with open_desk() as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        line = await only(desk)
+        await desk.close(line.id, by="anna", reason="solved by phone")
+        assert (await only(desk)).state is TicketState.CLOSED
+        await push(desk, {"id": "c0", "by": "eva", "text": "sent earlier", "at": 1_699_999_000})
+        await settle(desk)
+        assert (await only(desk)).state is TicketState.OPEN
+
+
+async def test_people_assign_note_and_overrule(open_desk, push):
+    async with open_desk(
+        agents={"anna": {}, "ben": {}}, teams={"tech": {"agents": ["ben"]}}
+    ) as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        line = await only(desk)
+        assert (line.team, line.agent) == ("tech", "ben")
+        await desk.assign(line.id, by="chief", agent="anna")
+        await desk.note(line.id, "regular customer", by="anna")
+        await desk.set(line.id, by="anna", topic="delivery", priority="high")
+        line = await only(desk)
+        assert (line.agent, line.topic, line.priority) == ("anna", "delivery", "high")
+        await desk.set(line.id, by="anna", service="no")
+        assert (await only(desk)).state is TicketState.FILTERED
+        ticket = await desk.ticket(line.id)
+        assert ["assign", "assign", "note", "set", "set"] == [one.kind for one in ticket.actions]
+        for wrong in (
+            desk.assign(line.id, by="x", agent="nobody"),
+            desk.ticket(99),
+            desk.close(99, by="x"),
+        ):
+            with pytest.raises(NotFound):
+                await wrong
+
+
+class Judge(Plugin):
+    @hook
+    async def classify(self, request):
+        asks = "?" in (request.message.text or "")
+        return Labels(
+            labels=(
+                Label(name="service", value="yes" if asks else "no"),
+                Label(name="topic", value="billing"),
+            )
+        )
+
+    @hook
+    async def assign(self, request):
+        return Assignment(team="money", reason="it is about money") if request.labels else None
+
+
+async def test_classifiers_and_assigners_decide(open_desk, push):
+    sections = {"plugins": {"judge": {}}, "teams": {"money": {}}}
+    async with open_desk(classes={"judge": Judge}, **sections) as desk:
+        await push(desk, QUESTION, {"id": "c2", "by": "ben", "text": "nice colours"})
+        await settle(desk)
+        lines = {one.customer: one for one in await desk.tickets()}
+        assert (lines["Eva"].state, lines["Eva"].topic, lines["Eva"].team) == (
+            "open",
+            "billing",
+            "money",
+        )
+        assert (lines["Ben"].state, lines["Ben"].team) == ("filtered", None)
+
+
+async def test_a_slow_classifier_holds_up_nothing_and_still_counts(open_desk, push, monkeypatch):
+    monkeypatch.setattr("channelmix.pipeline.PATIENCE", 0.05)
+    gate = asyncio.Event()
+
+    class Slow(Plugin):
+        @hook
+        async def classify(self, request):
+            await gate.wait()
+            return Labels(labels=(Label(name="topic", value="late"),))
+
+    async with open_desk(classes={"slow": Slow}, plugins={"slow": {}}) as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        assert (await only(desk)).topic is None
+        gate.set()
+        async with asyncio.timeout(10):
+            async for happening in desk.events():
+                if happening.kind == "ticket_changed" and "topic" in happening.data.get(
+                    "changed", ()
+                ):
+                    break
+        assert (await only(desk)).topic == "late"
+
+
+async def test_the_feed_tells_what_happened_and_observers_catch_up(open_desk, push):
+    seen = []
+
+    class Watcher(Plugin):
+        @hook
+        async def observe(self, happening):
+            if happening.kind == "ticket_opened" and not seen:
+                seen.append("refused once")
+                raise RuntimeError("not yet")
+            seen.append(happening.kind)
+
+    async with open_desk(classes={"watch": Watcher}, plugins={"watch": {}}) as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        told = []
+        async with asyncio.timeout(10):
+            async for happening in desk.events():
+                told.append(happening.kind)
+                if happening.kind == "ticket_opened":
+                    break
+            while "ticket_opened" not in seen:
+                await asyncio.sleep(0.02)
+        assert told[-2:] == ["message_added", "ticket_opened"]
+        assert (
+            seen[:3] == ["channel_changed", "message_added", "refused once"]
+            or seen[0] == "message_added"
+        )
+
+
+async def test_a_deleted_row_shows_in_the_ledger(open_desk, push):
+    for table in (
+        s.raw_events,
+        s.fates,
+        s.inbounds,
+        s.messages,
+        s.tickets,
+        s.outbox_parts,
+        s.actions,
+    ):
+        async with open_desk(agents={"anna": {}}) as desk:
+            if not await desk.tickets():
+                await push(desk, QUESTION)
+                await settle(desk)
+                await desk.reply((await only(desk)).id, "Hello", agent="anna")
+                await settle(desk)
+            assert (await desk.ledger()).adds_up
+            kept = await desk.store.read(
+                lambda c, t=table: c.execute(sa.select(t)).mappings().all()
+            )
+            await desk.store.write(lambda c, t=table: c.execute(t.delete()))
+            assert not (await desk.ledger()).adds_up, table.name
+            await desk.store.write(
+                lambda c, t=table, k=kept: c.execute(t.insert(), [dict(row) for row in k])
+            )
+
+
+async def test_two_desks_in_one_process(toy_settings, push, open_desk, tmp_path):
+    async with (
+        open_desk() as one,
+        open_desk(desk={"store": f"sqlite:///{tmp_path / 'two.db'}"}) as two,
+    ):
+        await push(one, QUESTION)
+        await settle(one)
+        assert len(await one.tickets()) == 1
+        assert await two.tickets() == []
+
+
+async def test_deadlines_are_promises_and_windows(open_desk, push):
+    levels = [{"first_response": "1h"}, {"first_response": "48h", "kind": "direct_message"}]
+    async with open_desk(service_levels=levels) as desk:
+        now = int(desk.clock.now().timestamp())
+        await push(
+            desk,
+            {**QUESTION, "at": now},
+            {
+                "id": "d1",
+                "by": "ben",
+                "kind": "direct_message",
+                "thread": "ben",
+                "text": "x",
+                "at": now,
+            },
+        )
+        await settle(desk)
+        due = {one.customer: one.due_at - one.waiting_since for one in await desk.tickets()}
+        assert due == {"Eva": timedelta(hours=1), "Ben": timedelta(hours=48)}
+
+
+async def test_a_late_ticket_is_told_once(open_desk, push):
+    async with open_desk(service_levels=[{"first_response": "1h"}]) as desk:
+        await push(desk, QUESTION)
+        async with asyncio.timeout(10):
+            async for happening in desk.events():
+                if happening.kind == "ticket_late":
+                    break
+        assert (await only(desk)).late
+
+
+async def test_a_read_only_desk_starts_nothing(open_desk, push):
+    async with open_desk(work=False) as desk:
+        await push(desk, QUESTION)
+        assert (await desk.ledger()).unsettled == 1
+        assert len(asyncio.all_tasks()) == 1
+    async with open_desk() as desk:
+        await settle(desk)
+        assert (await only(desk)).subject == "Where is my parcel?"
+
+
+async def test_a_plugin_that_cannot_start_disables_only_itself(open_desk, push):
+    class Broken(Plugin):
+        @hook
+        async def open(self, services):
+            raise RuntimeError("no")
+
+    broken = {"classes": {"broken": Broken}, "plugins": {"broken": {}}}
+    async with open_desk(**broken) as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        assert len(await desk.tickets()) == 1
+        assert "RuntimeError" in desk.assembly.unavailable["broken"]
+    broken["plugins"]["broken"]["on_error"] = "fail"
+    with pytest.raises(PluginFault):
+        async with open_desk(**broken):
+            pytest.fail("it opened")

@@ -22,7 +22,7 @@ from channelmix.hookspecs import Plugin
 from channelmix.inheritance import Inheritance
 from channelmix.reading import Reading, Table
 from channelmix.references import check_references
-from channelmix.secrets import Secret
+from channelmix.secrets import Secret, SecretSource
 from channelmix.settings import (
     Agent,
     AgentKeys,
@@ -39,7 +39,7 @@ from channelmix.settings import (
     TeamKeys,
     setting,
 )
-from channelmix.structuring import SecretSource, converter, lines
+from channelmix.structuring import converter, lines
 
 __all__ = [
     "Agent",

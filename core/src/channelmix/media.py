@@ -23,7 +23,7 @@ from attrs import frozen
 from channelmix.errors import MediaError
 from channelmix.http import client
 from channelmix.log import get_logger
-from channelmix.sniffing import SUFFIXES, sniff
+from channelmix.sniffing import HEAD, SUFFIXES, sniff
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -34,7 +34,8 @@ _PORTS = {"http": 80, "https": 443}
 _COME_BACK = {408, 425, 429}
 _SERVER_ERROR = 500
 _NAT64 = ip_network("64:ff9b::/96")
-_TUNNELS = (ip_network("2002::/16"), ip_network("2001::/32"), ip_network("64:ff9b:1::/48"))
+_REFUSED = tuple(map(ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "fec0::/10")))
+"""Tunnels that may end anywhere (6to4, Teredo, local NAT64: RFC 3056, 4380, 8215), site-local."""
 
 
 @frozen(kw_only=True)
@@ -109,7 +110,7 @@ class Downloader:
                     return
             finally:
                 await response.aclose()
-            url = _parse(str(url.join(response.headers["location"])))
+            url = _parse(response.headers["location"], seen_at=url)
         raise MediaError(f"more than {_REDIRECTS} redirects", permanent=True)
 
     async def _request(self, url: httpx.URL, allow_origin: str | None) -> httpx.Request:
@@ -120,40 +121,49 @@ class Downloader:
             "GET",
             url.copy_with(host=await _public_address(url)),
             headers=headers,
-            extensions={"sni_hostname": url.host},
+            # The certificate is still to be that of the name.
+            extensions={"sni_hostname": url.raw_host.decode("ascii")},
         )
 
     async def _store(self, response: httpx.Response) -> Stored:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as file:
-            try:
-                return await self._receive(response, file)
-            finally:
-                Path(file.name).unlink(missing_ok=True)
+        descriptor, name = await asyncio.to_thread(self._temporary)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                return await self._receive(response, file, name)
+        finally:
+            _discard(name)
 
-    async def _receive(self, response: httpx.Response, file: BinaryIO) -> Stored:
+    def _temporary(self) -> tuple[int, str]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=self._folder, prefix=".")
+
+    async def _receive(self, response: httpx.Response, file: BinaryIO, name: str) -> Stored:
         digest, size, head = hashlib.sha256(), 0, b""
         self._within_limit(int(response.headers.get("content-length", "0")))
         async for chunk in response.aiter_raw():
             size += len(chunk)
             self._within_limit(size)
             digest.update(chunk)
-            head = head or chunk
+            head = (head + chunk[:HEAD])[:HEAD]
             file.write(chunk)
-        mime = sniff(head)
-        name = digest.hexdigest() + SUFFIXES.get(mime, ".bin")
-        path = await asyncio.to_thread(_settle, file, self._folder / name)
-        return Stored(path=path, sha256=digest.hexdigest(), size=size, mime=mime)
+        sha256, mime = digest.hexdigest(), sniff(head)
+        path = self._folder / (sha256 + SUFFIXES.get(mime, ".bin"))
+        await asyncio.to_thread(_settle, file, name, path)
+        return Stored(path=path, sha256=sha256, size=size, mime=mime)
 
     def _within_limit(self, size: int) -> None:
         if size > self._limit:
             raise MediaError(f"larger than {self._limit} bytes", permanent=True)
 
 
-def _settle(file: BinaryIO, path: Path) -> Path:
+def _settle(file: BinaryIO, name: str, path: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
-    return Path(file.name).replace(path)
+    Path(name).replace(path)
+
+
+def _discard(name: str) -> None:
+    Path(name).unlink(missing_ok=True)
 
 
 def _good(response: httpx.Response) -> httpx.Response:
@@ -166,10 +176,10 @@ def _good(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def _parse(address: str) -> httpx.URL:
+def _parse(address: str, *, seen_at: httpx.URL | None = None) -> httpx.URL:
     try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL as error:
+        url = seen_at.join(address) if seen_at else httpx.URL(address)
+    except (httpx.InvalidURL, ValueError) as error:
         raise MediaError("this is no address", permanent=True) from error
     if url.scheme not in _PORTS or not url.host:
         raise MediaError("only http and https are fetched", permanent=True)
@@ -191,7 +201,7 @@ async def _public_address(url: httpx.URL) -> str:
     """Resolve the host, and choose an address that is nobody's private one."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
-        url.host, _origin(url)[2], type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        url.raw_host, _origin(url)[2], type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
     )
     for *_, where in found:
         if is_public(str(where[0])):
@@ -203,11 +213,10 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one that everybody may reach, also through what it embeds."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
-        if any(ip in tunnel for tunnel in _TUNNELS):
+        if any(ip in network for network in _REFUSED):
             return False
-        if inner := _embedded(ip):
-            ip = inner
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_loopback)
+        ip = _embedded(ip) or ip
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:

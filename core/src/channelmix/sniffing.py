@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 UNKNOWN = "application/octet-stream"
+HEAD = 12
+"""How many bytes `sniff` looks at."""
 
 SUFFIXES = {
     "image/jpeg": ".jpg",
@@ -53,7 +55,7 @@ _BRANDS = {
 
 
 def sniff(head: bytes) -> str:
-    """Return the media type of a file that begins with `head` (12 bytes are enough)."""
+    """Return the media type of a file that begins with `head` (`HEAD` bytes of it)."""
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], UNKNOWN)
     if head[4:8] == b"ftyp":  # the ISO base media format: the brand says which of its children

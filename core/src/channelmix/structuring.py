@@ -29,7 +29,7 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from channelmix.hints import did_you_mean, near_miss
-from channelmix.secrets import Secret
+from channelmix.secrets import Secret, SecretSource
 
 REQUIRED = "it is required"
 
@@ -56,41 +56,6 @@ class Invalid(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems)
         self.problems = problems
-
-
-@attrs.frozen(kw_only=True)
-class SecretSource:
-    """Where secrets come from in one reading of a file."""
-
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    folder: Path
-    required: bool
-
-    def read(self, value: object) -> Secret:
-        """Turn a text, `{ env = "NAME" }` or `{ file = "path" }` into the secret it means."""
-        match value:
-            case str():
-                return self._filled(value, "it is empty")
-            case {"env": str(name), **rest} if not rest:
-                missing = f"environment variable {name} is not set"
-                return self._filled(self.environ.get(name, ""), missing)
-            case {"file": str(name), **rest} if not rest:
-                return self._filled(self._from_file(name), f"the file {name} is empty")
-        raise Wrong('write { env = "NAME" } or { file = "path" }')
-
-    def _filled(self, value: str, missing: str) -> Secret:
-        if self.required and not value:
-            raise Wrong(missing)
-        return Secret(value)
-
-    def _from_file(self, name: str) -> str:
-        try:
-            return (self.folder / name).read_text("utf-8").strip()
-        except (OSError, ValueError) as error:
-            if not self.required:
-                return ""
-            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-            raise Wrong(f"the file {name} cannot be read: {why}") from None
 
 
 def duration(value: object) -> timedelta:

@@ -408,6 +408,15 @@ def test_a_looked_up_comment_elsewhere_keeps_its_own_post() -> None:
     assert only(json.dumps(found).encode(), source="comment").thread == "77_92"
 
 
+def test_replies_below_a_comment_that_was_asked_for_alone_stand_below_its_post() -> None:
+    reply = {"id": "71_2", "message": "Since when?", "from": {"id": "41"}}
+    asked = {"id": "71_1", "message": "Mine too", "comments": {"data": [reply]}}
+    assert [brief(one) for one in means(json.dumps(asked).encode(), source="comment")] == [
+        "comment 500_71 > 71_1 < 500_71 ?: Mine too",
+        "comment 500_71 > 71_2 < 71_1 41: Since when?",
+    ]
+
+
 def test_a_dry_run_takes_the_page_from_the_payload() -> None:
     own = {"id": "500_80", "message": "New tariffs", "from": {"id": "500"}}
     assert only(json.dumps(own).encode(), page="").own

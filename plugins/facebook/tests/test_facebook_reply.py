@@ -167,7 +167,7 @@ async def test_a_conversation_of_another_app_is_left_alone(s: Any) -> None:
 
 
 async def test_review_says_it_before(s: Any) -> None:
-    async def codes(thing, **more):
+    async def codes(thing: Any, **more: Any) -> list[tuple[str, str]]:
         draft = Draft(
             channel="page",
             action=Action.PRIVATE_REPLY,
@@ -253,15 +253,13 @@ async def test_a_throttle_says_until_when(s: Any) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("percent", "rest", "replies"), [(74, None, None), (75, 1, False), (95, 10, True)]
-)
+@pytest.mark.parametrize(("percent", "rest"), [(74, None), (75, (1, False)), (95, (10, True))])
 async def test_usage_slows_down_before_the_limit(
-    s: Any, percent: int, rest: int | None, replies: bool | None
+    s: Any, percent: int, rest: tuple[int, bool] | None
 ) -> None:
     s.sim.usage = {"x-app-usage": json.dumps({"call_count": 3, "total_time": percent})}
     await s.page.reply(s.answer(s.comment))
-    expected = [] if rest is None else [(s.clock.now() + minutes(rest), replies)]
+    expected = [] if rest is None else [(s.clock.now() + minutes(rest[0]), rest[1])]
     assert [(until, held) for until, held, _ in s.brake.holds] == expected
 
 
@@ -409,7 +407,7 @@ async def test_a_dead_token_is_no_unknown(s: Any) -> None:
 
 
 def test_the_limits_say_what_the_network_allows(s: Any) -> None:
-    def limit(action, kind):
+    def limit(action: Action, kind: Kind) -> Any:
         return limits_for(s.page.limits, action, kind)
 
     assert limit(Action.PUBLIC_REPLY, Kind.COMMENT).text == 8000

@@ -30,7 +30,14 @@ from channelmix.testing.simulator import Answer, Event, Request
 from channelmix_facebook import simulator_events as tell
 from channelmix_facebook.health import FIELDS, PERMISSIONS
 from channelmix_facebook.signing import proof
-from channelmix_facebook.simulator_fields import FILES, UnknownNameError, check_params, parse
+from channelmix_facebook.simulator_fields import (
+    FILES,
+    UnknownNameError,
+    check_fields,
+    check_params,
+    listed,
+    parse,
+)
 from channelmix_facebook.simulator_reading import Reader, RefusedError
 from channelmix_facebook.simulator_script import Script
 from channelmix_facebook.simulator_world import Comment, Conversation, Note, Post
@@ -121,7 +128,7 @@ class FacebookSimulator(Script):
         match = _PATH.fullmatch(request.path)
         if match is None:
             raise RefusedError(2500, "(#2500) Unknown path components")
-        params, files = self._params(request)
+        params, files = self.read_params(request)
         if not match["object"]:
             return self._batch(request, params)
         self._authentic(request, params, self.access_token)
@@ -140,6 +147,7 @@ class FacebookSimulator(Script):
         shown = reader.find(object_id)
         fields = parse(params.get("fields", ""))
         check_params("GET", shown.kind, edge, params)
+        check_fields(shown.kind if edge is None else listed(shown.kind, edge), fields)
         if edge is None:
             return reader.show(shown, fields)
         return reader.page(shown, edge, params, fields)
@@ -193,7 +201,7 @@ class FacebookSimulator(Script):
         }
         return {"data": data}
 
-    def _params(self, request: Request) -> tuple[dict[str, str], dict[str, str]]:
+    def read_params(self, request: Request) -> tuple[dict[str, str], dict[str, str]]:
         """Return parameters, and for each uploaded file the address where it now lies."""
         params, kind = dict(request.query), request.headers.get("content-type", "")
         if kind.startswith("multipart/form-data"):

@@ -7,7 +7,7 @@ name is found here and not by a customer. The names are those of Meta's referenc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import Factory, frozen
@@ -90,7 +90,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
         }
     ),
     "Profile": frozenset({"id", "name"}),
-    "Application": frozenset({"id", "name", "link", "category"}),
+    "Application": frozenset({"id", "name", "subscribed_fields"}),
 }
 EDGES: Mapping[str, Mapping[str, str]] = {
     "Page": {
@@ -199,7 +199,23 @@ def check_params(method: str, kind: str, edge: str | None, params: Mapping[str, 
         raise UnknownNameError(f"Unknown parameter: {', '.join(sorted(unknown))}")
 
 
-def check_field(kind: str, name: str) -> None:
-    """Refuse a field that the type does not have. Raises: `UnknownNameError`."""
-    if name not in FIELDS[kind] and name not in EDGES.get(kind, {}):
-        raise UnknownNameError(f"Tried accessing nonexisting field ({name}) on node type ({kind})")
+def listed(kind: str, edge: str) -> str:
+    """Return the type of what a list holds. Raises: `UnknownNameError`."""
+    if edge not in EDGES.get(kind, {}):
+        raise UnknownNameError(f"Tried accessing nonexisting field ({edge}) on node type ({kind})")
+    return EDGES[kind][edge]
+
+
+def check_fields(kind: str, fields: Iterable[Field]) -> None:
+    """Refuse fields that a type does not have, down to the last level.
+
+    Raises: `UnknownNameError`.
+    """
+    for one in fields:
+        below = EDGES.get(kind, {}).get(one.name)
+        if below is not None:
+            check_params("GET", kind, one.name, one.params)
+            check_fields(below, one.below or ())
+        elif one.name not in FIELDS[kind]:
+            text = f"Tried accessing nonexisting field ({one.name}) on node type ({kind})"
+            raise UnknownNameError(text)

@@ -1,0 +1,172 @@
+"""What should not come: each is answered clearly, kept, and takes nothing else along."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from channelmix import hook
+from channelmix.errors import NotFound, Refused
+from channelmix.hookspecs import Plugin
+from channelmix.records import Fate, Labels, WebhookRequest
+
+QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
+
+
+async def settle(desk):
+    async with asyncio.timeout(15):
+        await desk.drain()
+
+
+def request(body, key="good"):
+    return WebhookRequest(method="POST", headers={"x-key": key}, body=body)
+
+
+async def test_a_wrong_signature_stores_nothing(open_desk):
+    async with open_desk() as desk:
+        answer = await desk.receive("toy", request(json.dumps([QUESTION]).encode(), key="bad"))
+        assert answer.status == 401
+        assert (await desk.ledger()).arrived == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b'[{"id": ', b"\xff\xfe", b"", b"[" * 2000 + b"]" * 2000, b'"text"', b"null", b"\x00"]
+)
+async def test_what_cannot_be_read_is_kept_in_quarantine(open_desk, body):
+    async with open_desk() as desk:
+        assert (await desk.receive("toy", request(body))).status == 200
+        await settle(desk)
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        assert ledger.fates == {"quarantined": 1}
+
+
+async def test_one_bad_event_of_a_thousand_harms_only_itself(open_desk, push):
+    events = [{"id": f"c{n}", "by": f"p{n}", "text": "?"} for n in range(1000)]
+    events[500] = {"type": "bug", "id": "x"}
+    events[501] = 17
+    async with open_desk() as desk:
+        assert (await push(desk, *events)).status == 200
+        async with asyncio.timeout(60):
+            await desk.drain()
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        assert ledger.fates == {"ticket": 998, "quarantined": 2}
+        assert any("KeyError" in reason for reason in ledger.reasons)
+
+
+async def test_an_event_that_cannot_be_applied_is_quarantined_alone(open_desk, push, monkeypatch):
+    from channelmix.store import items
+
+    original = items.write_messages
+
+    def poisonous(connection, folded):
+        if any(item == "c2" for _, item in folded):
+            raise ValueError("poison")
+        original(connection, folded)
+
+    async with open_desk() as desk:
+        with monkeypatch.context() as patched:
+            patched.setattr(items, "write_messages", poisonous)
+            await push(desk, QUESTION, {"id": "c2", "by": "ben"}, {"id": "c3", "by": "cem"})
+            await settle(desk)
+        assert (await desk.ledger()).fates == {"ticket": 2, "quarantined": 1}
+        assert await desk.replay() == {"quarantined": 1}
+        await settle(desk)
+        ledger = await desk.ledger()
+        assert ledger.fates == {"ticket": 3}
+        assert ledger.adds_up, ledger.balances
+
+
+async def test_an_unknown_app_and_an_unknown_account(open_desk, push):
+    async with open_desk() as desk:
+        with pytest.raises(NotFound, match="no app nowhere"):
+            await desk.receive("nowhere", request(b"[]"))
+        await push(desk, {**QUESTION, "account": "other"})
+        await settle(desk)
+        ledger = await desk.ledger()
+        assert ledger.reasons == {"unrouted: no channel has account other": 1}
+        assert await desk.replay() == {}
+
+
+async def test_what_had_no_channel_is_routed_once_it_has(open_desk, push, toy_settings):
+    one = {"toy": {"network": "toy", "account_id": "acme", "app": "shared"}}
+    two = {**one, "new": {"network": "toy", "account_id": "other", "app": "shared"}}
+    apps = {"shared": {"network": "toy"}}
+    async with open_desk(channels=one, apps=apps) as desk:
+        await push(desk, {**QUESTION, "account": "other"}, app="shared")
+        await settle(desk)
+        assert (await desk.ledger()).fates == {"unrouted": 1}
+    async with open_desk(channels=two, apps=apps) as desk:
+        assert await desk.replay() == {"unrouted": 1}
+        await settle(desk)
+        assert [one.channel for one in await desk.tickets()] == ["new"]
+        with pytest.raises(Refused, match="ticket: only"):
+            await desk.replay(fates=[Fate.TICKET])
+
+
+@pytest.mark.parametrize(
+    "text", ["👩‍👩‍👧‍👦 🇩🇪", "שלום עולם", "a\x00b", "\ud800", "x" * 100_000, None, ""]
+)
+async def test_every_text_makes_a_ticket(open_desk, push, text):
+    async with open_desk() as desk:
+        await push(desk, {**QUESTION, "text": text})
+        await settle(desk)
+        (line,) = await desk.tickets()
+        assert line.subject
+        (message,) = (await desk.ticket(line.id)).messages
+        expected = text and text.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
+        assert message.text == expected
+        assert (await desk.ledger()).adds_up
+
+
+@pytest.mark.parametrize("at", [-62_000_000_000, 0, 250_000_000_000])
+async def test_absurd_times_do_no_harm(open_desk, push, at):
+    async with open_desk(service_levels=[{"first_response": "1h"}]) as desk:
+        await push(desk, {**QUESTION, "at": at})
+        await settle(desk)
+        (line,) = await desk.tickets()
+        assert line.waiting_since <= desk.clock.now()
+
+
+class Rubbish(Plugin):
+    """Whatever can go wrong in a plugin that is asked about everything."""
+
+    @hook
+    async def classify(self, request):
+        text = request.message.text or ""
+        if "raise" in text:
+            raise SystemExit(3)
+        if "type" in text:
+            return "service"
+        if "leak" in text:
+            self.leaked = asyncio.create_task(asyncio.sleep(3600))
+        return Labels()
+
+
+async def test_a_plugin_that_misbehaves_costs_nobody_a_ticket(open_desk, push):
+    rubbish = {"classes": {"rubbish": Rubbish}, "plugins": {"rubbish": {}}}
+    async with open_desk(**rubbish) as desk:
+        texts = ["raise", "wrong type", "leak", "fine"]
+        await push(desk, *[{"id": f"c{n}", "by": f"p{n}", "text": t} for n, t in enumerate(texts)])
+        await settle(desk)
+        assert len(await desk.tickets()) == 4
+        desk.registry.get("rubbish").leaked.cancel()
+
+
+async def test_the_store_going_away_is_no_success(open_desk, push, monkeypatch):
+    from channelmix.store import journal
+
+    def full(_connection, arrivals):
+        raise OSError("disk full")
+
+    async with open_desk() as desk:
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "append", full)
+            with pytest.raises(OSError, match="disk full"):
+                await push(desk, QUESTION)
+        assert (await push(desk, QUESTION)).status == 200
+        await settle(desk)
+        assert len(await desk.tickets()) == 1

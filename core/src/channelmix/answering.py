@@ -32,7 +32,7 @@ class Prepared:
     own_id: str | None = None
 
 
-def prepare(  # noqa: PLR0913 - each is a fact about the wish, by name
+def prepare(
     connection: sa.Connection,
     ticket_id: int,
     *,
@@ -122,7 +122,7 @@ def _used(connection: sa.Connection, channel: str, action: Action, target: str) 
     return bool(connection.execute(query).scalar())
 
 
-def accept(  # noqa: PLR0913 - each is a fact about the answer, by name
+def accept(
     connection: sa.Connection,
     prepared: Prepared,
     parts: Sequence[Part],

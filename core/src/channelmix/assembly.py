@@ -14,12 +14,11 @@ from channelmix.dispatch import Dispatch
 from channelmix.errors import ChannelmixError, Misconfigured
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock, Plugin, Services
-from channelmix.log import get_logger
+from channelmix.log import SecretMask, get_logger
 from channelmix.loops import Brake
 from channelmix.registry import Registry
 from channelmix.secrets import Secret
 from channelmix.settings import ChannelSettings, PluginSettings, Settings
-
 
 S = TypeVar("S", ChannelSettings, PluginSettings)
 
@@ -94,7 +93,7 @@ class Assembly:
 
     def _services(self, name: str, app: str, configs: list[Any]) -> Services:
         """Make what the core lends to one plugin."""
-        log = get_logger(plugin=name)
+        log = get_logger(self._mask(), plugin=name)
 
         def held(reason: str, until: datetime) -> None:
             log.info("pace.held", app=app, reason=reason, until=until.isoformat())
@@ -104,6 +103,13 @@ class Assembly:
             channel=name, log=log, transport=self.transport, secrets=_secrets(configs)
         )
         return Services(http=client, clock=self.clock, log=log, pace=brake)
+
+    def _mask(self) -> SecretMask:
+        """Return what hides every secret of this desk: a plugin may log what another holds."""
+        channels = self.settings.channels.values()
+        configs = [config for one in channels for config in (one.config, one.app_config)]
+        configs += [one.config for one in self.settings.plugins.values()]
+        return SecretMask(_secrets(configs))
 
     async def open(self, dispatch: Dispatch, health: HealthBook) -> None:
         """Open every plugin; one that fails is out, and the others go on.

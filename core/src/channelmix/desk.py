@@ -7,6 +7,7 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -190,11 +191,11 @@ class Desk:
         plugin = self.registry.get(channel)
         return plugin.limits if isinstance(plugin, Channel) else ()
 
-    def _breaker_changed(self, plugin: str, bad: bool, why: str) -> None:  # noqa: FBT001 - a callback
+    def _breaker_changed(self, plugin: str, runs: bool, why: str) -> None:  # noqa: FBT001 - a callback
         """Note a channel that pauses, or comes back."""
         if plugin not in self.settings.channels:
             return
-        note = self.book.set(plugin, "paused", why) if bad else self.book.set(plugin, "ok")
+        note = self.book.set(plugin, "ok") if runs else self.book.set(plugin, "paused", why)
         task = asyncio.ensure_future(note)
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
@@ -226,12 +227,11 @@ class Desk:
             (self.settings.channels[name].app, one.account): name
             for name, one in self.assembly.channels().items()
         }
-        count = await self._write(
+        return await self._write(
             lambda connection: journal.replay(
                 connection, fates=fates, channels_by_account=accounts, channel=channel
             )
         )
-        return count
 
     # --- tickets ------------------------------------------------------------------------------
 
@@ -327,7 +327,7 @@ class Desk:
             automatic=automatic,
         )
 
-    async def act(  # noqa: PLR0913 - each is a fact about the action, by name
+    async def act(
         self,
         ticket_id: int,
         action: Action | None,
@@ -340,7 +340,7 @@ class Desk:
         own_id: str | None = None,
         automatic: bool = False,
     ) -> int:
-        """Do something at the network about a ticket's message: hide, like, edit our answer …
+        """Do something at the network about a message: hide it, like it, edit our answer.
 
         `own_id` is the external id of our own message, for `edit` and `delete`.
         """
@@ -424,7 +424,7 @@ class Desk:
         )
 
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
-        """Say of an uncertain action, having looked, whether it arrived; if not it is sent again."""
+        """Say of an uncertain action whether it arrived; what did not is sent again."""
         now = self.clock.now()
 
         def job(connection: sa.Connection) -> bool:
@@ -466,7 +466,7 @@ class Desk:
         try:
             while True:
                 event.clear()
-                found = await self.store.read(lambda connection: feed.after(connection, after))
+                found = await self.store.read(partial(feed.after, position=after))
                 for one in found:
                     after = one.id
                     yield one
@@ -520,6 +520,13 @@ class Desk:
             )
             for one in self.settings.channels.values()
         ]
+
+    async def health(self) -> dict[str, Any]:
+        """Say that the desk works, and how each channel does.
+
+        A channel in trouble is no reason to restart the desk, so `status` is `ok` all the same.
+        """
+        return {"status": "ok", "channels": {one.name: one.state for one in await self.channels()}}
 
     async def settled(self) -> bool:
         """Say whether nothing is left to do: no event, lookup or outgoing part is under way."""

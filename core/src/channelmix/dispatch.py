@@ -59,7 +59,7 @@ class Dispatch:
     is over, one call is let through: if it does well the hook is back, else it stays paused.
     """
 
-    def __init__(  # noqa: PLR0913 - one setting each, by name
+    def __init__(
         self,
         registry: Registry,
         *,

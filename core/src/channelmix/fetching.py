@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from attrs import define
 
+from channelmix.errors import MediaError
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
-from channelmix.errors import MediaError
 from channelmix.media import Downloader
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
@@ -104,4 +105,4 @@ class Fetcher:
             await self.store.read(lambda connection: list(connection.execute(query).scalars()))
         )
         for path in set(paths) - used:
-            self.downloader.forget(path)
+            await asyncio.to_thread(Path(path).unlink, missing_ok=True)

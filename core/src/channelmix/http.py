@@ -44,7 +44,7 @@ def was_not_sent(error: httpx.TransportError) -> bool:
     return isinstance(error, _NEVER_SENT)
 
 
-def client(  # noqa: PLR0913 - one setting each, by name
+def client(
     *,
     channel: str,
     log: FilteringBoundLogger,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from functools import partial
 from collections.abc import Sequence
+from functools import partial
 
 from attrs import define, evolve, field
 

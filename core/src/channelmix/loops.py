@@ -67,12 +67,10 @@ async def forever(
             try:
                 found = await step()
                 failures = 0
-            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever it is
+            except Exception:
                 pause = BACK_OFF[min(failures, len(BACK_OFF) - 1)]
                 failures += 1
-                log.error(
-                    "loop.failed", error=str(error), kind=type(error).__name__, again_in=pause
-                )
+                log.exception("loop.failed", again_in=pause)
                 await asyncio.sleep(pause)
                 continue
             if found:

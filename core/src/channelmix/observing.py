@@ -26,7 +26,7 @@ class Observer:
     name: str
 
     async def start(self) -> None:
-        """A new observer starts with what happens from now on."""
+        """Begin, the first time, with what happens from now on."""
 
         def job(connection: sa.Connection) -> None:
             row = {"name": self.name, "position": feed.last(connection)}

@@ -17,10 +17,8 @@ from channelmix.errors import (
     Misconfigured,
     NotFound,
     Paused,
-    PluginFault,
     Rejected,
     RetryLater,
-    Uncertain,
 )
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
@@ -159,9 +157,7 @@ class Sender:
                     return lambda c: outbox.failed(c, part, why=f"gave up: {why}")
                 until = now + (error.after or back_off(claimed.attempts))
                 return lambda c: outbox.postponed(c, part, until=until, why=why)
-            case Uncertain() | PluginFault():
-                return lambda c: _unclear(c, part, now, why)
-            case _:
+            case _:  # Uncertain, PluginFault, whatever else: nobody knows whether it arrived
                 return lambda c: _unclear(c, part, now, why)
 
     async def _record(self, claimed: Claimed, outcome: Outcome) -> None:

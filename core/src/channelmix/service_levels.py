@@ -208,7 +208,7 @@ class Level(Protocol):
         """The topic that the classifiers gave it."""
 
 
-def deadline(  # noqa: PLR0913 - each is one fact about the request, by name
+def deadline(
     levels: Iterable[Level],
     *,
     channel: str,

@@ -36,6 +36,7 @@ class Workers:
     _tasks: list[asyncio.Task[None]] = field(factory=list, init=False)
     _senders: list[Sender] = field(factory=list, init=False)
     _pipeline: Pipeline | None = field(default=None, init=False)
+    _downloader: Downloader | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Start every loop."""
@@ -50,10 +51,11 @@ class Workers:
             unavailable=self._unavailable,
         )
         self._loop("pipeline", self._pipeline.step)
+        self._downloader = Downloader(desk.settings.desk.media)
         fetcher = Fetcher(
             store=desk.store,
             clock=desk.clock,
-            downloader=Downloader(desk.settings.desk.media),
+            downloader=self._downloader,
             api_url=lambda name: getattr(desk.settings.channels.get(name), "api_url", None),
         )
         self._loop("media", fetcher.step)
@@ -110,6 +112,8 @@ class Workers:
             await sender.close(STOP_SECONDS)
         if self._pipeline is not None:
             await self._pipeline.close()
+        if self._downloader is not None:
+            await self._downloader.close()
 
     def _loop(self, name: str, step: Callable[[], Awaitable[int]], *, every: float = 1.0) -> None:
         """Start one loop."""

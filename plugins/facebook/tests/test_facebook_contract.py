@@ -49,8 +49,8 @@ def unknown(contract: Mapping[str, Any], kind: str, fields: tuple[Field, ...]) -
     for one in fields:
         if one.name not in names_of(contract, kind) and (kind, one.name) not in UNLISTED:
             yield f"{kind}.{one.name}"
-        below = EDGES[kind].get(one.name) if kind in EDGES else None
-        if below in contract:
+        below = EDGES.get(kind, {}).get(one.name)
+        if below is not None and below in contract:
             known = params_of(contract, "GET", kind, one.name) | GENERIC
             yield from (f"{kind}.{one.name}({name})" for name in set(one.params) - known)
             yield from unknown(contract, below, one.below or ())

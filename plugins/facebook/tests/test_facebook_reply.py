@@ -14,6 +14,7 @@ from channelmix.errors import (
     WindowClosed,
 )
 from channelmix.records import Action, Attachment, AttachmentKind, Draft, Kind, limits_for, minutes
+from channelmix.registry import Registry
 from channelmix_facebook import policy
 from channelmix_facebook.simulator_reading import RefusedError
 
@@ -290,9 +291,9 @@ async def test_no_error_shows_the_token(s: Any) -> None:
     assert s.sim.access_token not in repr(s.page.graph(s.page.services))
     s.sim.token_problem = None
     s.sim.refuse(RefusedError(100, f"Bad {s.sim.access_token}"), on="POST /comments")
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Rejected) as refused:
         await s.page.reply(s.answer(s.comment))
-    assert s.sim.access_token not in str(caught.value)
+    assert s.sim.access_token not in str(refused.value)
 
 
 # an uncertain send, and what the look says
@@ -439,3 +440,16 @@ async def test_check_says_what_to_do(s: Any) -> None:
     s.sim.token_problem = 460
     (finding,) = (await s.page.check(s.page.services)).findings
     assert (finding.level, finding.code) == ("block", "token")
+
+
+async def test_check_without_an_app_id_says_so(s: Any) -> None:
+    s.page.app = evolve(s.page.app, app_id=None)
+    (finding,) = (await s.page.check(s.page.services)).findings
+    assert (finding.level, finding.code) == ("warn", "app_id")
+
+
+def test_the_core_takes_the_plugin(s: Any) -> None:
+    registry = Registry()
+    registry.register(s.page)
+    hooks = ("check", "receive", "split", "ingest", "poll", "reply", "reconcile", "review")
+    assert all(registry.implements("page", name) for name in hooks)

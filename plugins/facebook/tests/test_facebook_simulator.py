@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,6 +19,7 @@ class Desk:
     secret: str
     statuses: list[int] = field(factory=list)
     bodies: list[bytes] = field(factory=list)
+    asked: asyncio.Event = field(factory=asyncio.Event)
 
     async def __call__(self, scope: Any, receive_: Any, send: Any) -> None:
         body, more = b"", True
@@ -28,6 +30,7 @@ class Desk:
         request = WebhookRequest(method="POST", headers=headers, body=body)
         checked = receive(request, secret=self.secret, verify_token="word")
         self.bodies.append(body)
+        self.asked.set()
         status = self.statuses.pop(0) if self.statuses else checked.response.status
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
@@ -113,6 +116,16 @@ async def test_who_never_answers_is_given_up(s: Any, unused_tcp_port: int) -> No
     (delivery,) = s.sim.delivered
     assert ([status for _, status in delivery.attempts], delivery.accepted) == ([None, None], False)
     assert event in s.sim.events()
+
+
+async def test_events_are_delivered_as_they_come(s: Any, desk: Desk) -> None:
+    running = asyncio.create_task(s.sim.run())
+    for text in ("Eins", "Zwei"):
+        desk.asked.clear()
+        s.sim.comment(s.post, "Ole Brandt", text)
+        await desk.asked.wait()
+    running.cancel()
+    assert [item["value"]["message"] for item in desk.items()] == ["Eins", "Zwei"]
 
 
 async def test_twice_and_backwards(s: Any, desk: Desk) -> None:

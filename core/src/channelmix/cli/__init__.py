@@ -124,19 +124,18 @@ def _failure(error: Exception) -> tuple[Sequence[str], int]:
     match error:
         case ConfigError():
             return error.problems, 2
-        case ChannelmixError():
-            return [str(error)], 1
         case click.UsageError():
-            return [f"{error.format_message()} (see {_command(error)} --help)"], 2
-        case click.ClickException():
-            return [error.format_message()], 1
+            return [_usage(error)], 2
         case click.Abort():
             return ["stopped"], 130
         case OSError(filename=str() | Path() as file, strerror=str(why)):
             return [f"{file}: {why}"], 1
+        case ChannelmixError() | click.ClickException():
+            return [str(error)], 1
     name = type(error).__name__
     return [f"this is a bug: {name}: {error}; `channelmix --debug` shows where"], 1
 
 
-def _command(error: click.UsageError) -> str:
-    return error.ctx.command_path if error.ctx else "channelmix"
+def _usage(error: click.UsageError) -> str:
+    command = error.ctx.command_path if error.ctx else "channelmix"
+    return f"{error.format_message()} (see {command} --help)"

@@ -22,11 +22,12 @@ from channelmix.store.views import TicketLine
 @click.pass_obj
 def tickets_command(
     call: Call,
+    /,
+    *,
     states: tuple[str, ...],
     channel: str | None,
     agent: str | None,
     limit: int,
-    *,
     as_json: bool,
 ) -> None:
     """List tickets, the most urgent first."""
@@ -83,7 +84,14 @@ def show_command(call: Call, ticket_id: int, *, as_json: bool) -> None:
 @click.option("--by", default=desks.whoever, metavar="NAME", help="Who does it; else your login.")
 @click.pass_obj
 def assign_command(
-    call: Call, ticket_id: int, agent: str | None, team: str | None, by: str, *, nobody: bool
+    call: Call,
+    /,
+    *,
+    ticket_id: int,
+    agent: str | None,
+    team: str | None,
+    by: str,
+    nobody: bool,
 ) -> None:
     """Give a ticket to an agent, a team or nobody."""
     if nobody == bool(agent or team):
@@ -110,7 +118,7 @@ def note_command(call: Call, ticket_id: int, text: str, by: str) -> None:
 @click.option("--service", type=click.Choice(["yes", "no"]), help="Whether it asks for service.")
 @desks.by
 @click.pass_obj
-def set_command(call: Call, ticket_id: int, by: str, **values: str | None) -> None:
+def set_command(call: Call, /, *, ticket_id: int, by: str, **values: str | None) -> None:
     """Set topic or priority, or overrule the classifiers."""
     wanted = {name: value for name, value in values.items() if value is not None}
     if not wanted:

@@ -107,7 +107,7 @@ def accept(connection: sa.Connection, accepted: Accepted, now: datetime) -> int:
 # --- sending --------------------------------------------------------------------------------
 
 
-def claim(  # noqa: PLR0913 - each is a fact about the claim, by name
+def claim(
     connection: sa.Connection,
     *,
     channel: str,
@@ -411,7 +411,7 @@ def abandon(connection: sa.Connection, owner: str, channel: str, now: datetime) 
 def match_echoes(
     connection: sa.Connection, echoes: Sequence[items.Told], now: datetime
 ) -> list[Fresh]:
-    """Match our own messages, seen again, to parts that wait for certainty; else they are native."""
+    """Match our own messages, seen again, to uncertain parts; else they are native."""
     fresh: list[Fresh] = []
     for one in echoes:
         echo = one.inbound

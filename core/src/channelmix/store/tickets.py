@@ -125,7 +125,7 @@ class _Judge:
             fresh += self._merged(unit, old)
         return fresh
 
-    def _write(  # noqa: PLR0917 - called once, right above
+    def _write(
         self,
         unit: Unit,
         ticket: Projected,

@@ -16,6 +16,7 @@ import httpx
 from attrs import field, frozen
 from channelmix.errors import (
     AuthorizationLost,
+    InvalidPayload,
     PluginError,
     Rejected,
     RetryLater,
@@ -26,6 +27,7 @@ from channelmix.hookspecs import Clock, Pace
 from channelmix.http import was_not_sent
 
 from channelmix_facebook import policy
+from channelmix_facebook.parsing_json import Json, decode, obj, objects
 from channelmix_facebook.policy import Verdict
 from channelmix_facebook.signing import proof
 
@@ -65,8 +67,8 @@ class Graph:
     secret: str = field(repr=False)
     host: str = HOST
 
-    async def get(self, path: str, params: Params | None = None) -> dict[str, Any]:
-        """Read `path`; the links in its paging, which hold the token, become plain True.
+    async def get(self, path: str, params: Params | None = None) -> Json:
+        """Read `path`. The links in the answer's paging hold the token: keep none of them.
 
         Raises: `RetryLater`, `AuthorizationLost`, `Refusal`.
         """
@@ -88,7 +90,7 @@ class Graph:
         path: str,
         params: Params | None = None,
         files: Mapping[str, Upload] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Json:
         """Carry out one writing call.
 
         Raises: `RetryLater` where it surely had no effect, `Uncertain` where it may have had
@@ -101,7 +103,7 @@ class Graph:
             return {"success": True}
         raise Uncertain(f"{method} {path}: the answer is not a JSON object")
 
-    async def batch(self, relative_url: str) -> dict[str, Any]:
+    async def batch(self, relative_url: str) -> Json:
         """Read one address through the Batch API, which keeps a secret in it out of the URL.
 
         Source: Meta's "Batch Requests" page. Raises: as `get`.
@@ -109,7 +111,7 @@ class Graph:
         calls = json.dumps([{"method": "GET", "relative_url": relative_url}])
         try:
             document = await self._write("POST", "", {"batch": calls}, None)
-            return dict(json.loads(document[0]["body"]))
+            return obj(json.loads(document[0]["body"]))
         except Uncertain as error:
             raise RetryLater(str(error)) from error
         except (IndexError, KeyError, TypeError, ValueError) as error:
@@ -212,16 +214,10 @@ def _bare(status: int, where: str, lost: type[PluginError]) -> PluginError:
     return _outcome(Verdict.PASSING if passing else Verdict.REFUSED, reason, 0, lost)
 
 
-def items_of(page: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects in a list."""
-    data = page.get("data")
-    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
-
-
 def after_of(page: Mapping[str, Any]) -> str | None:
     """Where the next page starts, None if there is none (Meta's "Paginated Results")."""
-    paging = page.get("paging") or {}
-    after = (paging.get("cursors") or {}).get("after")
+    paging = obj(page.get("paging"))
+    after = obj(paging.get("cursors")).get("after")
     return after if paging.get("next") and isinstance(after, str) else None
 
 
@@ -237,7 +233,7 @@ def read_usage(headers: Mapping[str, str]) -> Usage:
     """Read `X-App-Usage`, `X-Page-Usage` and `X-Business-Use-Case-Usage`; the highest counts."""
     found = [_table(headers.get(f"x-{name}-usage")) for name in ("app", "page")]
     for entries in _table(headers.get("x-business-use-case-usage")).values():
-        found += [one for one in entries if isinstance(one, dict)]
+        found += objects(entries)
     percents = [
         float(one[name])
         for one in found
@@ -250,28 +246,18 @@ def read_usage(headers: Mapping[str, str]) -> Usage:
     )
 
 
-def _table(header: str | None) -> dict[str, Any]:
+def _table(header: str | None) -> Json:
     try:
-        table = json.loads(header or "{}")
+        return obj(json.loads(header or "{}"))
     except ValueError:
         return {}
-    return table if isinstance(table, dict) else {}
 
 
 def _parse(answer: httpx.Response) -> Any:
     try:
-        return json.loads(answer.content, object_hook=_without_links)
-    except (ValueError, RecursionError):
+        return decode(answer.content)
+    except InvalidPayload:
         return None
-
-
-def _without_links(found: dict[str, Any]) -> dict[str, Any]:
-    paging = found.get("paging")
-    if isinstance(paging, dict):
-        found["paging"] = {
-            name: True if name in {"next", "previous"} else value for name, value in paging.items()
-        }
-    return found
 
 
 def _encode(value: Any) -> str:

@@ -14,7 +14,8 @@ from attrs import evolve
 from channelmix.errors import AuthorizationLost, Rejected
 from channelmix.records import Checked, Finding
 
-from channelmix_facebook.client import Graph, items_of
+from channelmix_facebook.client import Graph
+from channelmix_facebook.parsing_json import array, data, obj
 
 PERMISSIONS: Mapping[str, str] = {
     "pages_show_list": "the page is not found",
@@ -64,8 +65,7 @@ async def _token(graph: Graph, app_id: str | None) -> Mapping[str, Any]:
         return {}
     app = evolve(graph, token=f"{app_id}|{graph.secret}")
     answer = await app.batch(f"debug_token?input_token={quote(graph.token, safe='')}")
-    data = answer.get("data")
-    return data if isinstance(data, dict) else {}
+    return obj(answer.get("data"))
 
 
 def _about(token: Mapping[str, Any], app_id: str | None) -> Iterator[Finding]:
@@ -76,19 +76,19 @@ def _about(token: Mapping[str, Any], app_id: str | None) -> Iterator[Finding]:
         yield _block("token", "the page token no longer holds: connect the page again")
     if str(token.get("app_id")) != app_id:
         yield _block("app_id", f"the page token was made by another app than {app_id}")
-    granted = token.get("scopes") or ()
+    granted = array(token.get("scopes"))
     for name, lack in PERMISSIONS.items():
         if name not in granted:
             yield _block("permission", f"grant {name}: without it {lack}")
 
 
 async def _subscription(graph: Graph, page_id: str, app_id: str | None) -> list[Finding]:
-    apps = items_of(await graph.get(f"{page_id}/subscribed_apps"))
+    apps = data(await graph.get(f"{page_id}/subscribed_apps"))
     ours = [one for one in apps if app_id is None or str(one.get("id")) == app_id]
     if not ours:
         what = f"POST /{page_id}/subscribed_apps, or at Webhooks in the App Dashboard"
         return [_block("webhook", f"the app is not subscribed to the page: {what}")]
-    known = {field for one in ours for field in one.get("subscribed_fields") or ()}
+    known = {field for one in ours for field in array(one.get("subscribed_fields"))}
     missing = [name for name in FIELDS if name not in known]
     if not missing:
         return []

@@ -16,7 +16,8 @@ from channelmix.errors import Rejected
 from channelmix.records import Action, Found, Kind, Outgoing
 
 from channelmix_facebook import replies
-from channelmix_facebook.client import Graph, Refusal, after_of, items_of, time_of
+from channelmix_facebook.client import Graph, Refusal, after_of, time_of
+from channelmix_facebook.parsing_json import data, obj
 from channelmix_facebook.policy import Verdict
 
 SKEW = timedelta(minutes=1)
@@ -53,7 +54,7 @@ class Look:
         wants_media = bool(self.outgoing.attachments)
         has_media = bool(item.get("attachment") or item.get("attachments"))
         return (
-            str((item.get("from") or {}).get("id")) == self.page_id
+            str(obj(item.get("from")).get("id")) == self.page_id
             and item.get("id") not in self.outgoing.taken
             and normal(item.get("message")) == normal(self.outgoing.text)
             and (has_media or not wants_media)
@@ -80,7 +81,7 @@ async def _walk(look: Look, path: str, params: Mapping[str, str]) -> Found:
     after: dict[str, str] = {}
     for _ in range(PAGES):
         page = await look.graph.get(path, {**params, **after})
-        found = look.match(items_of(page))
+        found = look.match(data(page))
         if found is not None:
             return found
         following = after_of(page)
@@ -122,9 +123,9 @@ async def _conversation(look: Look, person: str) -> Found:
         "fields": f"id,messages.limit(20){{{_MESSAGE}}}",
     }
     page = await look.graph.get(f"{look.page_id}/conversations", params)
-    for conversation in items_of(page):
-        messages = conversation.get("messages") or {}
-        found = look.match(items_of(messages))
+    for conversation in data(page):
+        messages = obj(conversation.get("messages"))
+        found = look.match(data(messages))
         if found is None and after_of(messages) is None:
             return ABSENT
         # Facebook gives details of the 20 latest messages only.
@@ -155,7 +156,7 @@ async def _listed(look: Look, path: str, wanted: str) -> Found:
     params = {"fields": "id", "limit": "100"}
     for _ in range(PAGES):
         page = await look.graph.get(path, params)
-        if any(str(one.get("id")) == wanted for one in items_of(page)):
+        if any(str(one.get("id")) == wanted for one in data(page)):
             return DONE
         following = after_of(page)
         if following is None:

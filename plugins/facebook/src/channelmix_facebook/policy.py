@@ -69,8 +69,6 @@ SHORTEST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=10)
 BLOCKED_PAUSE = timedelta(hours=1)
 """How long replies rest after Facebook blocked the page or app for its conduct."""
-PERMISSION_PAUSE = timedelta(hours=1)
-"""When to look again whether somebody has granted a permission that a poll lacks."""
 
 
 class Verdict(Enum):

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import Factory, define, frozen
-from channelmix.errors import Rejected, RetryLater
+from channelmix.errors import Rejected
 from channelmix.hookspecs import Clock
 from channelmix.records import Payload, Poll, Polled, RawEvent, Source, minutes
 
-from channelmix_facebook import parsing, policy
-from channelmix_facebook.client import Graph, Refusal, after_of, items_of, time_of
+from channelmix_facebook import parsing
+from channelmix_facebook.client import Graph, Refusal, after_of, time_of
+from channelmix_facebook.parsing_json import data
 from channelmix_facebook.policy import Verdict
 
 COMMENT = (
@@ -94,6 +95,8 @@ class _Cursor:
     newest: float
     after: str | None = None
     todo: list[list[str | None]] = Factory(list)
+    again: bool = False
+    """This walk was begun anew, because a page of it could not be found any more."""
 
     @property
     def floor(self) -> float:
@@ -117,13 +120,14 @@ class _Cursor:
             "newest": self.newest,
             "after": self.after,
             "todo": self.todo,
+            "again": self.again,
         }
 
 
 async def poll(graph: Graph, wanted: Poll, *, page_id: str, backfill: timedelta) -> Polled:
     """Read one page of one source, or the one object that a `Lookup` names.
 
-    Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (a looked-up object is gone).
+    Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (gone, or a permission is missing).
     """
     if wanted.source in OBJECTS:
         return await _look_up(graph, wanted)
@@ -135,7 +139,10 @@ async def poll(graph: Graph, wanted: Poll, *, page_id: str, backfill: timedelta)
             listing = LISTINGS[wanted.source]
             events = await _page(graph, wanted.source, listing, cursor, page_id)
     except Refusal as refusal:
-        raise _for_a_list(refusal) from refusal
+        if refusal.verdict is not Verdict.REFUSED or cursor.again or not cursor.walking:
+            raise
+        # Paging cursors do not live for ever: begin this walk anew, once.
+        return Polled(cursor={"since": cursor.since, "again": True}, more=True)
     return Polled(events=events, cursor=cursor.saved(), more=cursor.walking)
 
 
@@ -154,14 +161,8 @@ def _cursor(saved: Any, start: datetime) -> _Cursor:
         newest=float(known.get("newest", since)),
         after=known.get("after"),
         todo=[list(one) for one in known.get("todo") or ()],
+        again=known.get("again") is True,
     )
-
-
-def _for_a_list(refusal: Refusal) -> RetryLater | Refusal:
-    # One list that may not be read must not stop the others; somebody may grant it meanwhile.
-    if refusal.verdict is Verdict.PERMISSION:
-        return RetryLater(str(refusal), after=policy.PERMISSION_PAUSE)
-    return refusal
 
 
 async def _page(
@@ -169,7 +170,7 @@ async def _page(
 ) -> tuple[RawEvent, ...]:
     params = {"fields": listing.fields, "limit": str(PAGE), **listing.params}
     found = await graph.get(f"{page_id}/{listing.path}", _from(params, cursor.after))
-    items = items_of(found)
+    items = data(found)
     fresh = [one for one in items if cursor.wants(one)]
     cursor.newest = max([cursor.newest, *map(_changed, fresh)])
     cursor.after = None if _done(items, listing, cursor, graph.clock) else after_of(found)
@@ -180,16 +181,18 @@ async def _page(
 
 async def _below(graph: Graph, source: str, cursor: _Cursor) -> tuple[RawEvent, ...]:
     """Go on with the comments of one post."""
-    post, after = cursor.todo.pop(0)
+    post, after = cursor.todo[0]
     params = {"fields": COMMENT, "limit": str(PAGE)}
     params |= {"filter": "stream", "order": "reverse_chronological"}
     try:
         found = await graph.get(f"{post}/comments", _from(params, after))
     except Refusal as refusal:
         if refusal.verdict is Verdict.GONE:
+            del cursor.todo[0]
             return ()
         raise
-    comments = items_of(found)
+    del cursor.todo[0]
+    comments = data(found)
     _trim({"id": post, "comments": found}, "comments", cursor)
     for comment in comments:
         comment.setdefault("object", {"id": post})
@@ -201,7 +204,7 @@ def _trim(item: dict[str, Any], nested: str | None, cursor: _Cursor) -> None:
     below = item.get(nested or "")
     if not isinstance(below, dict):
         return
-    entries = items_of(below)
+    entries = data(below)
     fresh = [one for one in entries if cursor.wants(one)]
     # Of a conversation, Facebook gives details of the 20 latest messages only: no going on.
     if nested == "comments" and fresh and len(fresh) == len(entries) and after_of(below):

@@ -45,10 +45,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
             "can_comment",
             "can_hide",
             "can_reply_privately",
-            "comment_count",
             "like_count",
             "user_likes",
-            "private_reply_conversation",
         }
     ),
     "UnifiedThread": frozenset({"id", "updated_time", "participants", "snippet", "link"}),

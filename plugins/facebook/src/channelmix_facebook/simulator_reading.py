@@ -173,7 +173,6 @@ class Reader:
 
     def comment(self, comment: Comment) -> Shown:
         """Show a comment."""
-        answers = [one for one in self.world.comments.values() if one.parent == comment.id]
         fields = {
             "id": comment.id,
             "message": comment.text or "",
@@ -187,7 +186,6 @@ class Reader:
             "can_comment": True,
             "can_hide": comment.author.id != self.world.page.id,
             "can_reply_privately": self._private(comment),
-            "comment_count": len(answers),
             "like_count": len(comment.likes),
             "user_likes": self.world.page.id in comment.likes,
         }

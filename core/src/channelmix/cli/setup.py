@@ -1,0 +1,154 @@
+"""Setting a desk up: a starter file, its check, and what is installed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from channelmix import config
+from channelmix.cli import desks, output
+from channelmix.cli.assembled import assembled
+from channelmix.cli.call import Call
+from channelmix.cli.starter import starter
+from channelmix.desk import Desk
+from channelmix.discovery import installed
+from channelmix.errors import ChannelmixError, PluginUnavailable, Refused
+from channelmix.hookspecs import Plugin
+from channelmix.schema import json_schema
+from channelmix.settings import Settings
+
+
+@click.command("init")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.pass_obj
+def init_command(call: Call, path: Path | None, *, force: bool) -> None:
+    """Write a commented starter file with every setting of every installed network."""
+    classes, problems = _classes()
+    target = path or call.config
+    try:
+        with target.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(starter(classes, problems))
+    except FileExistsError:
+        raise Refused(f"{target} is there already; --force overwrites it") from None
+    output.say(
+        f"Wrote {target}.",
+        "Fill in what says `required`, set the variables that it names, then: channelmix check",
+    )
+
+
+def _classes() -> tuple[dict[str, type[Plugin]], dict[str, str]]:
+    """Import everything installed; return the classes, and what is wrong with the others."""
+    classes: dict[str, type[Plugin]] = {}
+    problems: dict[str, str] = {}
+    for name, one in installed().items():
+        try:
+            classes[name] = one.load()
+        except PluginUnavailable as error:
+            problems[name] = str(error)
+    return classes, problems
+
+
+@click.command("schema")
+def schema_command() -> None:
+    """Print a JSON Schema of the configuration, with everything that is installed."""
+    classes, problems = _classes()
+    for name, why in problems.items():
+        click.echo(f"left out: {name}: {why}", err=True)
+    output.print_json(json_schema(classes))
+
+
+@click.command("plugins")
+@desks.as_json
+def plugins_command(*, as_json: bool) -> None:
+    """List what is installed. Nothing of it is imported."""
+    fields = ("name", "distribution", "version", "value", "problem")
+    found = [{key: getattr(one, key) for key in fields} for one in installed().values()]
+    if as_json:
+        output.print_json(found)
+        return
+    listing = output.table("name", "package", "version", "class*", "problem*")
+    for one in found:
+        output.row(listing, *one.values(), style="red" if one["problem"] else None)
+    output.show(listing, empty="No plugin is installed; install one for each network you need.")
+
+
+@click.command("check")
+@click.option("--online", is_flag=True, help="Ask the networks about credentials and permissions.")
+@desks.as_json
+@click.pass_obj
+def check_command(call: Call, *, online: bool, as_json: bool) -> None:
+    """Say what is wrong with the configuration, its plugins, and with --online its credentials.
+
+    Exits with 2 for mistakes in the file, and with 1 for anything else that is wrong.
+    """
+    desks.quiet(call)
+    settings = config.load(call.config)
+    unavailable = asyncio.run(_unavailable(settings))
+    answers = desks.on_desk(call, _online, settings=settings) if online else {}
+    findings = [
+        {"channel": name, "level": "block", "code": "disabled", "text": why}
+        for name, why in unavailable.items()
+    ]
+    findings += [
+        {"channel": name, **finding}
+        for name, answer in answers.items()
+        if name not in unavailable
+        for finding in answer["findings"]
+    ]
+    if as_json:
+        channels = [_channel(settings, name, answers) for name in settings.channels]
+        output.print_json({"channels": channels, "findings": findings})
+    else:
+        _print_findings(call, settings, findings)
+    if any(one["level"] == "block" for one in findings):
+        click.get_current_context().exit(1)
+
+
+async def _unavailable(settings: Settings) -> Mapping[str, str]:
+    """Make every plugin once; say which cannot be had, and why."""
+    async with assembled(settings) as (assembly, _):
+        return assembly.unavailable
+
+
+async def _online(desk: Desk) -> dict[str, dict[str, Any]]:
+    """Ask every channel's network."""
+    out, answers = output.console(err=True), {}
+    for name, channel in desk.settings.channels.items():
+        if channel.enabled:
+            with out.status(f"asking about {name}") if out.is_terminal else nullcontext():
+                answers[name] = await _ask(desk, name)
+    return answers
+
+
+async def _ask(desk: Desk, name: str) -> dict[str, Any]:
+    """Ask about one channel; that it cannot be asked is an answer too."""
+    try:
+        answer: dict[str, Any] = output.plain(await desk.check(name))
+    except ChannelmixError as error:
+        code = type(error).__name__
+        answer = {"findings": [{"level": "block", "code": code, "text": str(error)}]}
+    return answer
+
+
+def _channel(
+    settings: Settings, name: str, answers: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    one = settings.channels[name]
+    expires = answers.get(name, {}).get("token_expires_at")
+    told = {"name": name, "network": one.network, "app": one.app, "enabled": one.enabled}
+    return {**told, "token_expires_at": expires}
+
+
+def _print_findings(call: Call, settings: Settings, findings: list[dict[str, str]]) -> None:
+    listing = output.table("channel", "level", "code", "what*")
+    for one in findings:
+        output.row(listing, *one.values(), style="red" if one["level"] == "block" else None)
+    channels = output.counted(len(settings.channels), "channel")
+    plugins = output.counted(len(settings.plugins), "plugin")
+    output.show(listing, empty=f"{call.config} is in order: {channels}, {plugins}.")

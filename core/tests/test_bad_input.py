@@ -11,6 +11,7 @@ from channelmix import hook
 from channelmix.errors import NotFound, Refused
 from channelmix.hookspecs import Plugin
 from channelmix.records import Fate, Labels, WebhookRequest
+from channelmix.store import schema as s
 
 QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
 
@@ -154,6 +155,36 @@ async def test_a_plugin_that_misbehaves_costs_nobody_a_ticket(open_desk, push):
         await settle(desk)
         assert len(await desk.tickets()) == 4
         desk.registry.get("rubbish").leaked.cancel()
+
+
+async def test_rubbish_instead_of_inbounds_is_quarantined(open_desk, push, monkeypatch):
+    async with open_desk() as desk:
+        toy = type(desk.registry.get("toy"))
+        monkeypatch.setattr(toy, "_inbound", lambda self, one: "rubbish")
+        await push(desk, QUESTION)
+        await settle(desk)
+        assert (await desk.ledger()).reasons == {
+            "quarantined: toy.ingest: returned a str as an inbound": 1
+        }
+
+
+async def test_a_hook_that_fails_again_and_again_is_paused_and_shown(open_desk, push):
+    async with open_desk() as desk:
+        desk.registry.get("toy").faults = [ValueError("bug")] * 50
+        await desk.store.write(
+            lambda c: c.execute(s.sources.update().values(next_at=desk.clock.now()))
+        )
+        async with asyncio.timeout(30):
+            while (await desk.channels())[0].state != "paused":
+                await desk.store.write(
+                    lambda c: c.execute(s.sources.update().values(next_at=desk.clock.now()))
+                )
+                desk.bell.ring()
+                await asyncio.sleep(0.02)
+        assert (await desk.channels())[0].breakers == ("poll",)
+        await push(desk, QUESTION)
+        await settle(desk)
+        assert len(await desk.tickets()) == 1
 
 
 async def test_the_store_going_away_is_no_success(open_desk, push, monkeypatch):

@@ -104,7 +104,7 @@ async def test_a_safe_call_is_tried_again(wire: Wire, method: str, transport: Tr
 
 async def test_after_the_last_try_the_answer_is_the_networks(wire: Wire) -> None:
     wire.answers = [BUSY] * 3
-    async with talking() as http:
+    async with talking(concurrency=1, timeout=httpx.Timeout(5, pool=0.5)) as http:
         response = await http.get(wire.url)
         assert (response.status_code, response.text) == (503, "busy")
         assert response.elapsed

@@ -148,9 +148,10 @@ async def test_lost_authorization_keeps_the_reply_and_says_so(open_desk, push):
         toy_of(desk).faults = [AuthorizationLost("log in again")]
         outbox = await desk.reply(ticket, "Hello", agent="anna")
         async with asyncio.timeout(10):
-            while (await desk.channels())[0].state != "unauthorized":
+            while (await last(desk)).error is None:
                 await asyncio.sleep(0.01)
         assert (await last(desk)).state == "queued"
+        assert (await desk.channels())[0].state == "unauthorized"
         await push(desk, {"id": "c2", "by": "ben", "text": "still taken in"})
         await desk.cancel(outbox)
         await settle(desk)

@@ -24,7 +24,9 @@ OFFICE = Calendar(
     hours={"mon-fri": "08:00-12:00, 13:00-18:00", "sat": "09:00-14:00"},
     holidays="DE-BW",
 )
-NIGHT = Calendar(timezone="Europe/Berlin", hours={"sat-sun": "00:00-02:30, 02:45-24:00"})
+NIGHT = Calendar(
+    timezone="Europe/Berlin", hours={"sat-sun": "00:00-02:30, 03:00-03:10, 03:20-24:00"}
+)
 CALENDARS = st.sampled_from([OFFICE, NIGHT, Calendar(), Calendar(holidays="DE-BW")])
 
 # A year around both changes of the clocks (29 March and 25 October 2026), often close to them.
@@ -112,6 +114,14 @@ def test_an_hour_that_the_clocks_skip_does_not_count() -> None:
         midnight = datetime(day.year, day.month, day.day, tzinfo=BERLIN)
         whole = nights.between(midnight, midnight + timedelta(days=1))
         assert whole == timedelta(hours=length)
+
+
+def test_hours_that_begin_or_end_in_the_skipped_hour_are_cut_there() -> None:
+    midnight, wait = local(2026, 3, 29), timedelta(hours=22, minutes=50)
+    assert NIGHT.between(midnight, midnight + timedelta(days=1)) == wait
+    assert not NIGHT.is_open(local(2026, 3, 29, 3, 15))
+    early = Calendar(timezone="Europe/Berlin", hours={"sun": "01:00-02:30"})
+    assert early.between(midnight, midnight + timedelta(days=1)) == timedelta(hours=1)
 
 
 def test_no_wait_means_now_or_the_next_opening() -> None:

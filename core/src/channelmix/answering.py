@@ -155,17 +155,16 @@ def accept(
     )
     if draft.ticket is not None:
         says = draft.action in {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
-        fresh = tickets.act(
-            connection,
-            draft.ticket,
-            draft.channel,
-            "reply" if says else "act",
+        done = tickets.Done(
+            ticket=draft.ticket,
+            channel=draft.channel,
+            kind="reply" if says else "act",
             by=by,
             data={"action": draft.action.value, "outbox": row},
             covers=prepared.covers if says else (),
             outbox=row,
-            now=now,
         )
+        fresh = tickets.act(connection, [done], now)
         fresh += tickets.reproject_of(connection, row, rules=rules, now=now)
         feed.tell(connection, fresh, now)
     return row

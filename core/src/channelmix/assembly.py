@@ -30,6 +30,7 @@ class Assembly:
     settings: Settings
     registry: Registry
     clock: Clock
+    mask: SecretMask
     transport: Any = None
     """An `httpx.AsyncBaseTransport` in place of the network."""
     unavailable: dict[str, str] = field(factory=dict)
@@ -93,7 +94,7 @@ class Assembly:
 
     def _services(self, name: str, app: str, configs: list[Any]) -> Services:
         """Make what the core lends to one plugin."""
-        log = get_logger(self._mask(), plugin=name)
+        log = get_logger(self.mask, plugin=name)
 
         def held(reason: str, until: datetime) -> None:
             log.info("pace.held", app=app, reason=reason, until=until.isoformat())
@@ -103,13 +104,6 @@ class Assembly:
             channel=name, log=log, transport=self.transport, secrets=_secrets(configs)
         )
         return Services(http=client, clock=self.clock, log=log, pace=brake)
-
-    def _mask(self) -> SecretMask:
-        """Return what hides every secret of this desk: a plugin may log what another holds."""
-        channels = self.settings.channels.values()
-        configs = [config for one in channels for config in (one.config, one.app_config)]
-        configs += [one.config for one in self.settings.plugins.values()]
-        return SecretMask(_secrets(configs))
 
     async def open(self, dispatch: Dispatch, health: HealthBook) -> None:
         """Open every plugin; one that fails is out, and the others go on.
@@ -164,6 +158,14 @@ class Assembly:
     def channels(self) -> Mapping[str, Channel]:
         """Return the channels that take part, by name."""
         return {one.name: one for one in self.plugins() if isinstance(one, Channel)}
+
+
+def mask_of(settings: Settings) -> SecretMask:
+    """Return what hides every secret of a desk: one plugin may log what another holds."""
+    channels = settings.channels.values()
+    configs = [config for one in channels for config in (one.config, one.app_config)]
+    configs += [one.config for one in settings.plugins.values()]
+    return SecretMask(_secrets(configs))
 
 
 def _secrets(configs: list[Any]) -> list[str]:

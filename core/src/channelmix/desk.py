@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from channelmix import answering, config, health, reviewing
-from channelmix.assembly import Assembly
+from channelmix.assembly import Assembly, mask_of
 from channelmix.clock import SystemClock
 from channelmix.dispatch import Dispatch
 from channelmix.errors import NotFound, Refused
 from channelmix.hookspecs import Channel, Clock, Plugin
 from channelmix.intake import Intake
+from channelmix.log import get_logger
 from channelmix.loops import Bell
 from channelmix.records import (
     Action,
@@ -97,9 +98,17 @@ class Desk:
         self.bell = Bell()
         self.store = Store(settings.desk.store)
         self.book = health.HealthBook(store=self.store, clock=self.clock)
-        self.dispatch = Dispatch(self.registry, clock=self.clock, on_change=self._breaker_changed)
+        mask = mask_of(settings)
+        self.log = get_logger(mask)
+        self.dispatch = Dispatch(
+            self.registry, clock=self.clock, on_change=self._breaker_changed, log=self.log
+        )
         self.assembly = Assembly(
-            settings=settings, registry=self.registry, clock=self.clock, transport=transport
+            settings=settings,
+            registry=self.registry,
+            clock=self.clock,
+            mask=mask,
+            transport=transport,
         )
         self.rules = Rules(settings=settings, limits=self._limits)
         self._work = work

@@ -15,6 +15,7 @@ from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
 from channelmix.projection import best_labels
 from channelmix.records import (
+    INBOUNDS,
     Assign,
     Assignment,
     Classify,
@@ -32,6 +33,7 @@ from channelmix.store.engine import Store
 from channelmix.store.types import clean
 
 BATCH = 100
+KINDS = tuple(INBOUNDS.values())
 HOLD = timedelta(seconds=60)
 """How long a lease lasts; far longer than a batch ever takes."""
 PATIENCE = 2.0
@@ -90,6 +92,9 @@ class Pipeline:
             told: Ingested = await self.dispatch.addressed(event.channel, "ingest", event)
         except (PluginError, PluginFault) as error:
             return evolve(work, failed=(Fate.QUARANTINED, str(error)))
+        if wrong := [one for one in told.inbounds if not isinstance(one, KINDS)]:
+            why = f"{event.channel}.ingest: returned a {type(wrong[0]).__name__} as an inbound"
+            return evolve(work, failed=(Fate.QUARANTINED, why))
         asked = [one for one in told.inbounds if isinstance(one, Message) and not one.own]
         labels = {one.id: await self._classify(event.channel, one) for one in asked}
         return evolve(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import accumulate, count, pairwise
+from itertools import count, pairwise
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -171,9 +171,8 @@ class Calendar:
 
     def _openings_of(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         instants = [self._instant(day, minute) for minute in self._open_minutes(day)]
-        # An hour that the clocks skip would end before it begins: `max` leaves it no length.
-        ordered = accumulate(instants, max)
-        return ((begin, end) for begin, end in zip(ordered, ordered, strict=True) if begin < end)
+        each = iter(instants)
+        return ((begin, end) for begin, end in zip(each, each, strict=True) if begin < end)
 
     def _open_minutes(self, day: date) -> list[int]:
         if day in self._closed:
@@ -181,8 +180,13 @@ class Calendar:
         return [minute for span in self._week[day.weekday()] for minute in span]
 
     def _instant(self, day: date, minute: int) -> datetime:
-        midnight = datetime.combine(day, time(0), self._zone)
-        return (midnight + timedelta(minutes=minute)).astimezone(UTC)
+        """When the clock shows this; for a time that the clocks skip, when they skip it."""
+        wall = datetime.combine(day, time(0)) + timedelta(minutes=minute)
+        while True:
+            instant = wall.replace(tzinfo=self._zone).astimezone(UTC)
+            if instant.astimezone(self._zone).replace(tzinfo=None) == wall:
+                return instant
+            wall += timedelta(minutes=1)
 
     def _local_day(self, at: datetime) -> date:
         return at.astimezone(self._zone).date()

@@ -51,7 +51,7 @@ class Workers:
             unavailable=self._unavailable,
         )
         self._loop("pipeline", self._pipeline.step)
-        self._downloader = Downloader(desk.settings.desk.media)
+        self._downloader = Downloader(desk.settings.desk.media, log=desk.log)
         fetcher = Fetcher(
             store=desk.store,
             clock=desk.clock,

@@ -74,7 +74,7 @@ def attachment(path: Path) -> Attachment:
 
 @click.command("act")
 @desks.ticket_id
-@click.argument("action", type=click.Choice([*ACTIONS]))
+@click.argument("action", type=desks.one_of(ACTIONS))
 @click.argument("text", default="")
 @click.option("--message", metavar="ID", help="About this message; else the newest.")
 @click.option("--own-id", metavar="ID", help="To edit or delete: our message; else the newest.")
@@ -114,7 +114,7 @@ async def _newest_answer(desk: Desk, ticket_id: int) -> str:
 @click.command("review")
 @click.argument("channel")
 @click.argument("text")
-@click.option("--kind", type=click.Choice([*Kind]), help="What would be answered.")
+@click.option("--kind", type=desks.one_of(Kind), help="What would be answered.")
 @click.option("--private", is_flag=True, help="As a private answer.")
 @desks.as_json
 @click.pass_obj

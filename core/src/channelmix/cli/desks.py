@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from enum import StrEnum
 from typing import TypeVar
 
 import click
@@ -21,6 +22,11 @@ limit = click.option(
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most."
 )
 ticket_id = click.argument("ticket_id", metavar="ID", type=click.IntRange(min=1))
+
+
+def one_of(words: Iterable[StrEnum]) -> click.Choice[str]:
+    """Take one of these words, as they are written everywhere else."""
+    return click.Choice([word.value for word in words])
 
 
 def whoever() -> str:

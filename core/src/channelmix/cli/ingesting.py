@@ -23,6 +23,8 @@ from channelmix.settings import Settings
 
 _NAMES = {cls: name for name, cls in INBOUNDS.items()}
 _KEYS = ("kind", "id", "thread", "author", "text", "sent_at")
+_SAID = ("text", "reason", "name", "status", "argument")
+"""Where an inbound says the most about itself."""
 _IN = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path)
 
 
@@ -144,6 +146,7 @@ def _inbound(one: Inbound) -> dict[str, Any]:
         told |= told.pop("message")
     told.setdefault("sent_at", told.pop("at", None))
     attachments = [_filled(each) for each in told.pop("attachments", None) or ()]
+    told["author"] = told.get("author") and _filled(told["author"])
     common = {key: told.pop(key, None) for key in _KEYS}
     return {"type": _NAMES[type(one)], **common, "attachments": attachments, **_filled(told)}
 
@@ -178,7 +181,8 @@ def _rows(one: Opened) -> Iterator[tuple[tuple[str, str, str, str], str | None]]
 def _cells(told: Mapping[str, Any]) -> tuple[str, str, str]:
     author = told["author"] or {}
     media = " ".join(f"[{one['kind']}]" for one in told["attachments"])
-    rest = ("reason", "name", "status", "argument")
-    said = next((told[key] for key in ("text", *rest) if told.get(key)), "")
+    said = next((told[key] for key in _SAID if told.get(key)), "")
+    if not said and told.get("hidden") is not None:
+        said = "hidden" if told["hidden"] else "shown again"
     what = f"{told['type']} {told['kind'] or ''}".replace("_", " ").strip()
     return what, author.get("name") or author.get("id") or "", f"{said} {media}".strip()

@@ -18,7 +18,7 @@ outbox_id = click.argument("outbox_id", metavar="ID", type=click.IntRange(min=1)
 
 def _listing(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of the list."""
-    state = click.option("--state", "states", multiple=True, type=click.Choice([*OutboxState]))
+    state = click.option("--state", "states", multiple=True, type=desks.one_of(OutboxState))
     ticket = click.option("--ticket", type=click.IntRange(min=1), help="Only for this ticket.")
     return state(ticket(desks.limit(desks.as_json(command))))
 

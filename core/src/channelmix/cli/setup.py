@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import attrs
 import click
 
 from channelmix import config
@@ -89,16 +91,11 @@ def check_command(call: Call, *, online: bool, as_json: bool) -> None:
     """
     desks.quiet(call)
     settings = config.load(call.config)
-    unavailable = asyncio.run(_unavailable(settings))
+    disabled = asyncio.run(_disabled(settings))
     answers = desks.on_desk(call, _online, settings=settings) if online else {}
     findings = [
-        {"channel": name, "level": "block", "code": "disabled", "text": why}
-        for name, why in unavailable.items()
-    ]
-    findings += [
         {"channel": name, **finding}
-        for name, answer in answers.items()
-        if name not in unavailable
+        for name, answer in ({**answers, **disabled}).items()
         for finding in answer["findings"]
     ]
     if as_json:
@@ -106,14 +103,19 @@ def check_command(call: Call, *, online: bool, as_json: bool) -> None:
         output.print_json({"channels": channels, "findings": findings})
     else:
         _print_findings(call, settings, findings)
+        _print_tokens(settings, answers)
     if any(one["level"] == "block" for one in findings):
         click.get_current_context().exit(1)
 
 
-async def _unavailable(settings: Settings) -> Mapping[str, str]:
+async def _disabled(settings: Settings) -> dict[str, dict[str, Any]]:
     """Make every plugin once; say which cannot be had, and why."""
     async with assembled(settings) as (assembly, _):
-        return assembly.unavailable
+        return {name: _blocked("disabled", why) for name, why in assembly.unavailable.items()}
+
+
+def _blocked(code: str, text: str) -> dict[str, Any]:
+    return {"findings": [{"level": "block", "code": code, "text": text}]}
 
 
 async def _online(desk: Desk) -> dict[str, dict[str, Any]]:
@@ -129,10 +131,9 @@ async def _online(desk: Desk) -> dict[str, dict[str, Any]]:
 async def _ask(desk: Desk, name: str) -> dict[str, Any]:
     """Ask about one channel; that it cannot be asked is an answer too."""
     try:
-        answer: dict[str, Any] = output.plain(await desk.check(name))
+        answer: dict[str, Any] = attrs.asdict(await desk.check(name))
     except ChannelmixError as error:
-        code = type(error).__name__
-        answer = {"findings": [{"level": "block", "code": code, "text": str(error)}]}
+        answer = _blocked(type(error).__name__, str(error))
     return answer
 
 
@@ -148,7 +149,15 @@ def _channel(
 def _print_findings(call: Call, settings: Settings, findings: list[dict[str, str]]) -> None:
     listing = output.table("channel", "level", "code", "what*")
     for one in findings:
-        output.row(listing, *one.values(), style="red" if one["level"] == "block" else None)
+        cells = (one[key] for key in ("channel", "level", "code", "text"))
+        output.row(listing, *cells, style="red" if one["level"] == "block" else None)
     channels = output.counted(len(settings.channels), "channel")
     plugins = output.counted(len(settings.plugins), "plugin")
     output.show(listing, empty=f"{call.config} is in order: {channels}, {plugins}.")
+
+
+def _print_tokens(settings: Settings, answers: Mapping[str, dict[str, Any]]) -> None:
+    zone = ZoneInfo(settings.desk.timezone)
+    for name, answer in answers.items():
+        if expires := answer.get("token_expires_at"):
+            output.say(f"The token of {name} holds until {output.when(expires, zone)}.")

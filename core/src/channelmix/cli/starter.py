@@ -47,7 +47,7 @@ PEOPLE = """
 #languages = ["en"]
 #capacity = 12
 """
-SHARED = """\
+SHARED = """
 # Channels that share one app at {network}: move the app's settings into a section of their
 # own, [apps.NAME] with network = "{network}", and write app = "NAME" here instead.
 """
@@ -101,7 +101,7 @@ def _channel(name: str, cls: type[Channel], *, first: bool) -> Iterator[str]:
     if cls.App:
         yield SHARED.format(network=name)
     if first:
-        yield "# What every channel can say:\n"
+        yield "\n# What every channel can say:\n"
         yield from _settings(ChannelKeys, section, skip={"network"})
 
 
@@ -160,24 +160,19 @@ def _settings(
 
 
 def _setting(one: attrs.Attribute[Any], section: _Section) -> Iterator[str]:
-    if text := one.metadata.get("help"):
-        yield f"# {text}\n"
-    value = _default(one)
-    if value is None:
-        value = section.guess(one)
+    yield f"# {one.metadata.get('help', one.name)}\n"
     if one.default is not attrs.NOTHING:
-        yield f"#{one.name} = {value or '...'}\n"
-    elif value is None:
-        yield f"#{one.name} = ...  {_MISSING}"
-    else:
+        yield f"#{one.name} = {_default(one.default) or section.guess(one) or '...'}\n"
+    elif value := section.guess(one):
         yield f"{one.name} = {value}  # required\n"
+    else:
+        yield f"#{one.name} = ...  {_MISSING}"
 
 
-def _default(one: attrs.Attribute[Any]) -> str | None:
-    """Write the default of a setting as the file would; None if it has none that can be written."""
-    value: Any = one.default
-    if factory := getattr(value, "factory", None):
-        value = factory()
+def _default(default: Any) -> str | None:
+    """Write a default as the file would; None if it has none that can be written."""
+    factory = getattr(default, "factory", None)
+    value = factory() if factory else default
     match value:
         case Enum():
             return json.dumps(value.value)

@@ -14,7 +14,7 @@ from channelmix.store.views import TicketLine
 
 
 @click.command("tickets")
-@click.option("--state", "states", multiple=True, type=click.Choice([*TicketState]))
+@click.option("--state", "states", multiple=True, type=desks.one_of(TicketState))
 @click.option("--channel", help="Only those of this channel.")
 @click.option("--agent", help="Only those of this agent.")
 @desks.limit

@@ -20,6 +20,7 @@ from channelmix.records import (
     DeliveryStatus,
     Echo,
     Edit,
+    Identity,
     Inbound,
     Lookup,
     Message,
@@ -227,40 +228,58 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
 
 def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
     """Make sure that every foreign author is an identity of a customer."""
-    people = {}
+    people: dict[Item, tuple[Identity, datetime]] = {}
     for (channel, _), one in known.items():
         message = one.message
         if message is not None and message.author is not None and not message.own:
             people[channel, clean(message.author.id)] = (message.author, one.arrived_at)
     table = s.identities
-    there: set[Item] = set()
+    there: dict[Item, Any] = {}
     for part in chunks(sorted(people)):
-        query = sa.select(table.c.channel, table.c.external_id).where(
-            sa.tuple_(table.c.channel, table.c.external_id).in_(part)
-        )
-        there.update((row.channel, row.external_id) for row in connection.execute(query))
-    for key in sorted(people):
-        author, at = people[key]
-        values = {"name": author.name, "handle": author.handle, "url": author.url}
-        if key in there:
-            said = {name: value for name, value in values.items() if value is not None}
-            if said:
-                connection.execute(
-                    table.update()
-                    .where(table.c.channel == key[0], table.c.external_id == key[1])
-                    .values(**said)
-                )
-            continue
-        customer = connection.execute(
-            s.customers.insert()
-            .values(name=author.name or author.handle, created_at=at)
-            .returning(s.customers.c.id)
-        ).scalar_one()
-        connection.execute(
-            table.insert().values(
-                channel=key[0], external_id=key[1], customer_id=customer, **values
+        query = sa.select(table).where(sa.tuple_(table.c.channel, table.c.external_id).in_(part))
+        for row in connection.execute(query).mappings():
+            there[row["channel"], row["external_id"]] = row
+    missing = [key for key in sorted(people) if key not in there]
+    _add_people(connection, {key: people[key] for key in missing})
+    for key in sorted(there):
+        author = people[key][0]
+        said = {"name": author.name, "handle": author.handle, "url": author.url}
+        news = {name: value for name, value in said.items() if value is not None}
+        if news and any(there[key][name] != value for name, value in news.items()):
+            connection.execute(
+                table.update()
+                .where(table.c.channel == key[0], table.c.external_id == key[1])
+                .values(**news)
             )
-        )
+
+
+def _add_people(
+    connection: sa.Connection, people: Mapping[Item, tuple[Identity, datetime]]
+) -> None:
+    """Add customers with one identity each."""
+    if not people:
+        return
+    rows = [
+        {"name": author.name or author.handle, "created_at": at} for author, at in people.values()
+    ]
+    statement = s.customers.insert().returning(s.customers.c.id, sort_by_parameter_order=True)
+    made = connection.execute(statement, rows).scalars()
+    connection.execute(
+        s.identities.insert(),
+        [
+            {
+                "channel": channel,
+                "external_id": external,
+                "customer_id": customer,
+                "name": author.name,
+                "handle": author.handle,
+                "url": author.url,
+            }
+            for ((channel, external), (author, _)), customer in zip(
+                people.items(), made, strict=True
+            )
+        ],
+    )
 
 
 def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:

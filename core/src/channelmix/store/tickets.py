@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-from attrs import define, field
+from attrs import define, field, frozen
 
 from channelmix.projection import Answer, Close, Projected, Said, best_labels
 from channelmix.records import Assignment, Kind, TicketState
@@ -67,7 +67,7 @@ def reproject(
     _lock_threads(connection, ordered)
     loaded = units.load(connection, ordered)
     judge = _Judge(connection=connection, rules=rules, now=now, proposals=proposals or {})
-    return [fresh for unit in ordered for fresh in judge.judge(unit, loaded[unit])]
+    return judge.judge(loaded)
 
 
 def reproject_of(
@@ -99,8 +99,27 @@ def _lock_threads(connection: sa.Connection, concerned: Sequence[Unit]) -> None:
 
 
 @define(eq=False, kw_only=True)
+class _Plan:
+    """What is to be written of one ticket."""
+
+    unit: Unit
+    episode: int
+    values: dict[str, Any]
+    old: Any
+    messages: Sequence[Any]
+    assigned: tuple[str, Assignment] | None = None
+    """Who assigned it just now, and to whom."""
+    id: int = 0
+
+    @property
+    def changed(self) -> list[str]:
+        """The columns that differ from what is written."""
+        return [name for name, value in self.values.items() if getattr(self.old, name) != value]
+
+
+@define(eq=False, kw_only=True)
 class _Judge:
-    """Writes the tickets of some units in one transaction."""
+    """Writes the tickets of some units in one transaction, each kind of change at once."""
 
     connection: sa.Connection
     rules: Rules
@@ -108,50 +127,43 @@ class _Judge:
     proposals: Mapping[tuple[str, str], Assignment]
     _load: dict[str, int] | None = field(default=None, init=False)
 
-    def judge(self, unit: Unit, inputs: Inputs) -> list[Fresh]:
-        """Project one unit and write what changed."""
+    def judge(self, loaded: Mapping[Unit, Inputs]) -> list[Fresh]:
+        """Project the units and write what changed."""
+        plans: list[_Plan] = []
+        merged: list[Fresh] = []
+        for unit, inputs in loaded.items():
+            before = dict(inputs.tickets)
+            plans += self._plans(unit, inputs, before)
+            merged += [self._merged(unit, old) for old in before.values() if not _closed(old)]
+        fresh = self._insert([plan for plan in plans if plan.old is None])
+        fresh += self._update([plan for plan in plans if plan.old is not None and plan.changed])
+        self._link(plans)
+        return fresh + self._tell_assigned(plans) + merged
+
+    # --- deciding -------------------------------------------------------------------------
+
+    def _plans(self, unit: Unit, inputs: Inputs, before: dict[int, Any]) -> list[_Plan]:
+        """Project one unit; what is left in `before` is no ticket any more."""
         labels = _by_message(inputs.labels)
         rows = {row.external_id: row for row in inputs.messages}
         said = [_said(row, labels.get(row.id, ())) for row in inputs.messages]
-        before = dict(inputs.tickets)
-        fresh: list[Fresh] = []
+        plans = []
         for ticket in self.rules.project(said, inputs.answers, inputs.closes):
             mine = [rows[one] for one in ticket.messages]
             best = best_labels(label for row in mine for label in labels.get(row.id, ()))
-            fresh += self._write(
-                unit, ticket, mine, best, before.pop(ticket.episode, None), inputs.actions
+            old = before.pop(ticket.episode, None)
+            done = [row for row in inputs.actions if old is not None and row.ticket_id == old.id]
+            plan = _Plan(
+                unit=unit,
+                episode=ticket.episode,
+                values=self._values(unit[0], ticket, mine, best),
+                old=old,
+                messages=mine,
             )
-        for old in before.values():
-            fresh += self._merged(unit, old)
-        return fresh
-
-    def _write(
-        self,
-        unit: Unit,
-        ticket: Projected,
-        rows: Sequence[Any],
-        labels: Mapping[str, str],
-        old: Any,
-        actions: Iterable[Any],
-    ) -> list[Fresh]:
-        """Write one ticket, its messages' link to it, and who gets it."""
-        values = self._values(unit[0], ticket, rows, labels)
-        done = [row for row in actions if old is not None and row.ticket_id == old.id]
-        _decide(values, done)
-        ticket_id, fresh = self._save(unit, ticket, values, old)
-        self._link([row.id for row in rows if row.ticket_id != ticket_id], ticket_id)
-        nobody = not any(row.kind == "assign" for row in done)
-        if nobody and values["state"] == TicketState.OPEN:
-            proposal = next(
-                (
-                    self.proposals[unit[0], one]
-                    for one in ticket.messages
-                    if (unit[0], one) in self.proposals
-                ),
-                None,
-            )
-            fresh += self._assign(ticket_id, unit[0], values["topic"], labels, proposal)
-        return fresh
+            _decide(plan.values, done)
+            self._assign(plan, best, done)
+            plans.append(plan)
+        return plans
 
     def _values(
         self, channel: str, ticket: Projected, rows: Sequence[Any], labels: Mapping[str, str]
@@ -165,6 +177,9 @@ class _Judge:
             "reason": ticket.reason,
             "topic": topic,
             "priority": labels.get("urgency", "normal"),
+            "team": None,
+            "agent": None,
+            "assigned_because": None,
             "opened_at": ticket.opened_at,
             "waiting_since": ticket.waiting_since,
             "first_response_at": ticket.first_response_at,
@@ -187,79 +202,25 @@ class _Judge:
         ends += [row.reply_until for row in rows]
         return min((end for end in ends if end is not None), default=None)
 
-    def _save(
-        self, unit: Unit, ticket: Projected, values: dict[str, Any], old: Any
-    ) -> tuple[int, list[Fresh]]:
-        """Insert or update one ticket; say what happened."""
-        channel, thread, person = unit
-        if old is None:
-            row = self.connection.execute(
-                s.tickets.insert()
-                .values(
-                    channel=channel,
-                    thread=thread,
-                    person=person,
-                    episode=ticket.episode,
-                    customer_id=self._customer(channel, person),
-                    changed_at=self.now,
-                    **values,
-                )
-                .returning(s.tickets.c.id)
-            )
-            made: int = row.scalar_one()
-            data = {"state": str(values["state"]), "kind": str(values["kind"])}
-            return made, [Fresh(kind="ticket_opened", channel=channel, ticket=made, data=data)]
-        changed = {name: value for name, value in values.items() if getattr(old, name) != value}
-        if not changed:
-            return old.id, []
-        told = {"changed": sorted(changed), "state": str(values["state"])}
-        if "due_at" in changed:
-            changed["late"] = False
-        self._update(old.id, changed)
-        return old.id, [Fresh(kind="ticket_changed", channel=channel, ticket=old.id, data=told)]
-
-    def _customer(self, channel: str, person: str) -> int | None:
-        """Return the customer behind an identity."""
-        table = s.identities
-        query = sa.select(table.c.customer_id).where(
-            table.c.channel == channel, table.c.external_id == person
-        )
-        return self.connection.execute(query).scalar()
-
-    def _link(self, messages: Sequence[int], ticket: int) -> None:
-        """Put messages into a ticket."""
-        table = s.messages
-        for part in chunks(messages):
-            self.connection.execute(
-                table.update().where(table.c.id.in_(part)).values(ticket_id=ticket)
-            )
-
-    def _assign(
-        self,
-        ticket: int,
-        channel: str,
-        topic: str | None,
-        labels: Mapping[str, str],
-        proposal: Assignment | None,
-    ) -> list[Fresh]:
+    def _assign(self, plan: _Plan, labels: Mapping[str, str], done: Iterable[Any]) -> None:
         """Give a request to somebody: whom an assigner chose, or by the core's own rule."""
-        load = self._loads()
+        if plan.values["state"] != TicketState.OPEN or any(row.kind == "assign" for row in done):
+            return
+        channel, load = plan.unit[0], self._loads()
+        asked = ((channel, row.external_id) for row in plan.messages)
+        proposal = next((self.proposals[one] for one in asked if one in self.proposals), None)
         chosen = proposal or self.rules.choose(
-            channel=channel, topic=topic, language=labels.get("language"), load=load
+            channel=channel,
+            topic=plan.values["topic"],
+            language=labels.get("language"),
+            load=load,
         )
         if chosen.agent is not None:
             load[chosen.agent] = load.get(chosen.agent, 0) + 1
-        data = {"team": chosen.team, "agent": chosen.agent, "reason": chosen.reason}
-        self._update(
-            ticket,
-            {
-                "team": chosen.team,
-                "agent": chosen.agent,
-                "assigned_because": chosen.reason,
-            },
-        )
-        by = "core" if proposal is None else "assigner"
-        return act(self.connection, ticket, channel, "assign", by=by, data=data, now=self.now)
+        plan.assigned = ("core" if proposal is None else "assigner", chosen)
+        plan.values["team"] = chosen.team
+        plan.values["agent"] = chosen.agent
+        plan.values["assigned_because"] = chosen.reason
 
     def _loads(self) -> dict[str, int]:
         """Return how many open tickets each agent has; counted once, then kept up."""
@@ -273,20 +234,132 @@ class _Judge:
             self._load = {row[0]: row[1] for row in self.connection.execute(query)}
         return self._load
 
-    def _merged(self, unit: Unit, old: Any) -> list[Fresh]:
-        """Close a ticket whose messages turned out to belong to an earlier one."""
-        if old.state == TicketState.CLOSED:
-            return []
-        closed = {"state": TicketState.CLOSED, "reason": "merged"}
-        self._update(old.id, {**closed, "waiting_since": None, "due_at": None})
-        data = {"changed": ["state"], "state": str(TicketState.CLOSED)}
-        return [Fresh(kind="ticket_changed", channel=unit[0], ticket=old.id, data=data)]
+    # --- writing --------------------------------------------------------------------------
 
-    def _update(self, ticket: int, values: Mapping[str, Any]) -> None:
-        """Set columns of a ticket."""
+    def _insert(self, plans: Sequence[_Plan]) -> list[Fresh]:
+        """Write new tickets."""
+        if not plans:
+            return []
+        customers = self._customers(plan.unit for plan in plans)
+        rows = [
+            {
+                "channel": plan.unit[0],
+                "thread": plan.unit[1],
+                "person": plan.unit[2],
+                "episode": plan.episode,
+                "customer_id": customers.get((plan.unit[0], plan.unit[2])),
+                "changed_at": self.now,
+                **plan.values,
+            }
+            for plan in plans
+        ]
+        statement = s.tickets.insert().returning(s.tickets.c.id, sort_by_parameter_order=True)
+        for plan, made in zip(plans, self.connection.execute(statement, rows), strict=True):
+            plan.id = made.id
+        return [
+            Fresh(
+                kind="ticket_opened",
+                channel=plan.unit[0],
+                ticket=plan.id,
+                data={"state": str(plan.values["state"]), "kind": str(plan.values["kind"])},
+            )
+            for plan in plans
+        ]
+
+    def _customers(self, concerned: Iterable[Unit]) -> dict[tuple[str, str], int]:
+        """Return the customers behind identities."""
+        table = s.identities
+        found: dict[tuple[str, str], int] = {}
+        for part in chunks({(unit[0], unit[2]) for unit in concerned}):
+            query = sa.select(table.c.channel, table.c.external_id, table.c.customer_id).where(
+                sa.tuple_(table.c.channel, table.c.external_id).in_(part)
+            )
+            found.update({(row[0], row[1]): row[2] for row in self.connection.execute(query)})
+        return found
+
+    def _update(self, plans: Sequence[_Plan]) -> list[Fresh]:
+        """Write tickets that changed."""
+        table = s.tickets
+        if plans:
+            rows = [
+                {
+                    "ticket": plan.old.id,
+                    "changed_at": self.now,
+                    "late": plan.old.late and plan.values["due_at"] == plan.old.due_at,
+                    **plan.values,
+                }
+                for plan in plans
+            ]
+            columns: dict[str, Any] = {
+                name: sa.bindparam(name) for name in rows[0] if name != "ticket"
+            }
+            statement = table.update().where(table.c.id == sa.bindparam("ticket"))
+            self.connection.execute(statement.values(columns), rows)
+        return [
+            Fresh(
+                kind="ticket_changed",
+                channel=plan.unit[0],
+                ticket=plan.old.id,
+                data={"changed": sorted(plan.changed), "state": str(plan.values["state"])},
+            )
+            for plan in plans
+        ]
+
+    def _link(self, plans: Iterable[_Plan]) -> None:
+        """Put messages into their tickets."""
+        table = s.messages
+        rows = []
+        for plan in plans:
+            plan.id = plan.id or plan.old.id
+            rows += [
+                {"message": row.id, "ticket": plan.id}
+                for row in plan.messages
+                if row.ticket_id != plan.id
+            ]
+        if rows:
+            statement = table.update().where(table.c.id == sa.bindparam("message"))
+            self.connection.execute(statement.values(ticket_id=sa.bindparam("ticket")), rows)
+
+    def _tell_assigned(self, plans: Iterable[_Plan]) -> list[Fresh]:
+        """Record who was given what, as actions: they are inputs like any other."""
+        done = [
+            Done(
+                ticket=plan.id,
+                channel=plan.unit[0],
+                kind="assign",
+                by=plan.assigned[0],
+                data={
+                    "team": plan.assigned[1].team,
+                    "agent": plan.assigned[1].agent,
+                    "reason": plan.assigned[1].reason,
+                },
+            )
+            for plan in plans
+            if plan.assigned is not None
+        ]
+        return act(self.connection, done, self.now)
+
+    def _merged(self, unit: Unit, old: Any) -> Fresh:
+        """Close a ticket whose messages turned out to belong to an earlier one."""
+        table = s.tickets
         self.connection.execute(
-            s.tickets.update().where(s.tickets.c.id == ticket).values(**values, changed_at=self.now)
+            table.update()
+            .where(table.c.id == old.id)
+            .values(
+                state=TicketState.CLOSED,
+                reason="merged",
+                waiting_since=None,
+                due_at=None,
+                changed_at=self.now,
+            )
         )
+        data = {"changed": ["state"], "state": str(TicketState.CLOSED)}
+        return Fresh(kind="ticket_changed", channel=unit[0], ticket=old.id, data=data)
+
+
+def _closed(ticket: Any) -> bool:
+    """Say whether a ticket is closed already."""
+    return bool(ticket.state == TicketState.CLOSED)
 
 
 def _by_message(labels: Iterable[tuple[int, str, str, float, str]]) -> dict[int, list[Labelled]]:
@@ -332,32 +405,45 @@ def _decide(values: dict[str, Any], actions: Iterable[Any]) -> None:
 # --- actions --------------------------------------------------------------------------------
 
 
-def act(
-    connection: sa.Connection,
-    ticket: int,
-    channel: str,
-    kind: str,
-    *,
-    by: str,
-    data: Mapping[str, Any],
-    now: datetime,
-    covers: Collection[str] = (),
-    outbox: int | None = None,
-) -> list[Fresh]:
-    """Record an action on a ticket; the caller judges the ticket anew."""
-    connection.execute(
-        s.actions.insert().values(
-            ticket_id=ticket,
-            kind=kind,
-            by=by,
-            at=now,
-            covers=sorted(covers),
-            data=dict(data),
-            outbox_id=outbox,
+@frozen(kw_only=True)
+class Done:
+    """Something that we did to a ticket."""
+
+    ticket: int
+    channel: str
+    kind: str
+    by: str
+    data: Mapping[str, Any]
+    covers: Collection[str] = ()
+    outbox: int | None = None
+
+
+def act(connection: sa.Connection, done: Sequence[Done], now: datetime) -> list[Fresh]:
+    """Record actions on tickets; the caller judges the tickets anew."""
+    if not done:
+        return []
+    rows = [
+        {
+            "ticket_id": one.ticket,
+            "kind": one.kind,
+            "by": one.by,
+            "at": now,
+            "covers": sorted(one.covers),
+            "data": dict(one.data),
+            "outbox_id": one.outbox,
+        }
+        for one in done
+    ]
+    connection.execute(s.actions.insert(), rows)
+    return [
+        Fresh(
+            kind="ticket_changed",
+            channel=one.channel,
+            ticket=one.ticket,
+            data={"action": one.kind, "by": one.by, **one.data},
         )
-    )
-    told = {"action": kind, "by": by, **data}
-    return [Fresh(kind="ticket_changed", channel=channel, ticket=ticket, data=told)]
+        for one in done
+    ]
 
 
 def act_and_reproject(
@@ -379,9 +465,10 @@ def act_and_reproject(
     )
     rows = connection.execute(seen).all()
     covers = [row.external_id for row in rows] if kind in {"close", "reopen"} else ()
-    fresh = act(
-        connection, ticket_id, ticket.channel, kind, by=by, data=data, now=now, covers=covers
+    done = Done(
+        ticket=ticket_id, channel=ticket.channel, kind=kind, by=by, data=data, covers=covers
     )
+    fresh = act(connection, [done], now)
     if "service" in data:
         said = {"name": "service", "value": data["service"], "confidence": 1.0}
         labels = [{"message_id": row.id, "source": "person", **said} for row in rows]

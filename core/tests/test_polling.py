@@ -130,6 +130,9 @@ async def test_a_brake_holds_polls_and_replies(open_desk, push):
         await asyncio.sleep(0.2)
         assert (await source(desk)).cursor == 0
         assert (await desk.outbox())[0].state == "queued"
+        (channel,) = await desk.channels()
+        assert channel.held_because == "usage 95 %"
+        assert channel.held_until > desk.clock.now()
 
 
 async def test_an_id_is_looked_up_and_what_it_gives_takes_the_same_road(open_desk, push):

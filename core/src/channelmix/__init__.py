@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from channelmix.errors import (
@@ -14,10 +15,10 @@ from channelmix.errors import (
     Uncertain,
     WindowClosed,
 )
-from channelmix.hookspecs import Channel, Plugin, Services, hook
 
 if TYPE_CHECKING:
     from channelmix.desk import Desk
+    from channelmix.hookspecs import Channel, Plugin, Services, hook
 
 __version__ = "0.1.0"
 
@@ -38,10 +39,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import `Desk` on first use: it brings the database, which a plugin does not need."""
-    if name == "Desk":
-        from channelmix.desk import Desk  # noqa: PLC0415 - lazy on purpose, see above
+_LATER = {
+    "Channel": "channelmix.hookspecs",
+    "Desk": "channelmix.desk",
+    "Plugin": "channelmix.hookspecs",
+    "Services": "channelmix.hookspecs",
+    "hook": "channelmix.hookspecs",
+}
 
-        return Desk
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the desk brings the database, and `--help` needs neither."""
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -31,6 +32,8 @@ class Assembly:
     registry: Registry
     clock: Clock
     mask: SecretMask
+    on_hold: Callable[[str, str, datetime], None]
+    """Told when an app has to slow down: its name, why, and until when."""
     transport: Any = None
     """An `httpx.AsyncBaseTransport` in place of the network."""
     unavailable: dict[str, str] = field(factory=dict)
@@ -96,10 +99,7 @@ class Assembly:
         """Make what the core lends to one plugin."""
         log = get_logger(self.mask, plugin=name)
 
-        def held(reason: str, until: datetime) -> None:
-            log.info("pace.held", app=app, reason=reason, until=until.isoformat())
-
-        brake = self.brakes.setdefault(app, Brake(on_hold=held))
+        brake = self.brakes.setdefault(app, Brake(on_hold=partial(self.on_hold, app)))
         client = http.client(
             channel=name, log=log, transport=self.transport, secrets=_secrets(configs)
         )

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +69,9 @@ class ChannelLine:
     last_push_at: Any
     last_poll_at: Any
     token_expires_at: Any
+    held_until: Any
+    """Until when the channel waits because the network's limits are near."""
+    held_because: str | None
     sources: tuple[dict[str, Any], ...]
     breakers: tuple[str, ...]
 
@@ -108,6 +112,7 @@ class Desk:
             registry=self.registry,
             clock=self.clock,
             mask=mask,
+            on_hold=self._held,
             transport=transport,
         )
         self.rules = Rules(settings=settings, limits=self._limits)
@@ -204,7 +209,16 @@ class Desk:
         """Note a channel that pauses, or comes back."""
         if plugin not in self.settings.channels:
             return
-        note = self.book.set(plugin, "ok") if runs else self.book.set(plugin, "paused", why)
+        self._note(self.book.set(plugin, "ok") if runs else self.book.set(plugin, "paused", why))
+
+    def _held(self, app: str, why: str, until: datetime) -> None:
+        """Note that an app slows down before the network refuses."""
+        self.log.info("pace.held", app=app, why=why, until=until.isoformat())
+        names = [one.name for one in self.settings.channels.values() if one.app == app]
+        self._note(self.book.hold(names, why, until))
+
+    def _note(self, note: Coroutine[Any, Any, None]) -> None:
+        """Write a note in the background."""
         task = asyncio.ensure_future(note)
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
@@ -520,6 +534,8 @@ class Desk:
                 last_push_at=getattr(rows.get(one.name), "last_push_at", None),
                 last_poll_at=getattr(rows.get(one.name), "last_poll_at", None),
                 token_expires_at=getattr(rows.get(one.name), "token_expires_at", None),
+                held_until=getattr(rows.get(one.name), "held_until", None),
+                held_because=getattr(rows.get(one.name), "held_because", None),
                 sources=tuple(
                     {key: value for key, value in row._mapping.items() if key != "channel"}  # noqa: SLF001 - SQLAlchemy's public name
                     for row in sources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -51,6 +52,13 @@ class HealthBook:
             log.warning("channel.bad", state=state, why=why)
         now = self.clock.now()
         await self.store.write(lambda connection: _write(connection, channel, state, why, now))
+
+    async def hold(self, channels: Sequence[str], why: str, until: datetime) -> None:
+        """Note that channels slow down."""
+        table = s.channels
+        statement = table.update().where(table.c.name.in_(channels))
+        values = {"held_until": until, "held_because": why}
+        await self.store.write(lambda connection: connection.execute(statement.values(values)))
 
     async def fine(self, channel: str) -> None:
         """Note that a call to the network went well; a paused or disabled channel stays so."""

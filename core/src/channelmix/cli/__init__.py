@@ -24,6 +24,7 @@ SECTIONS = {
     },
     "Work": {
         "run": ("running", "Take in, send and serve, until stopped."),
+        "demo": ("demo", "Play a day of customers on simulated networks."),
         "ingest": ("ingesting", "Show what raw payloads would become; store nothing."),
     },
     "Tickets": {

@@ -52,7 +52,10 @@ def reply_command(
     by: str,
     private: bool,
 ) -> None:
-    """Answer a ticket. The answer waits in the outbox; `channelmix run` sends it."""
+    """Answer a ticket.
+
+    The answer waits in the outbox until the desk that runs sends it.
+    """
     files = [attachment(path) for path in attach]
     row = desks.on_desk(
         call,
@@ -91,7 +94,10 @@ def act_command(
     own_id: str | None,
     by: str,
 ) -> None:
-    """Hide, unhide or like what the customer wrote, ban its author, edit or delete our answer."""
+    """Hide, like, edit, delete or ban at the network.
+
+    Hides, unhides or likes what the customer wrote, bans its author, edits or deletes our answer.
+    """
     wanted = Action(action)
 
     async def job(desk: Desk) -> int:
@@ -128,9 +134,10 @@ def review_command(
     private: bool,
     as_json: bool,
 ) -> None:
-    """Say what speaks against a text, as an answer to something written just now.
+    """Say what speaks against a text; send nothing.
 
-    Counts its length as the network does. Sends nothing. Exits with 1 if it could not be sent.
+    As an answer to what was written just now; the length is as the network counts it.
+    Exits with 1 if it could not be sent.
     """
     wanted = Kind(kind) if kind else None
     action = answering(wanted) if wanted else Action.PUBLIC_REPLY

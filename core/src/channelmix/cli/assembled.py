@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from channelmix.assembly import Assembly
+from channelmix.assembly import Assembly, mask_of
 from channelmix.clock import SystemClock
 from channelmix.dispatch import Dispatch
 from channelmix.registry import Registry
@@ -19,7 +19,7 @@ async def assembled(settings: Settings) -> AsyncIterator[tuple[Assembly, Dispatc
     Raises: the error of a plugin whose section says `on_error = "fail"`.
     """
     clock, registry = SystemClock(), Registry()
-    assembly = Assembly(settings=settings, registry=registry, clock=clock)
+    assembly = Assembly(settings=settings, registry=registry, clock=clock, mask=mask_of(settings))
     dispatch = Dispatch(registry, clock=clock)
     try:
         assembly.build()

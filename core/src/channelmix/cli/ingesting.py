@@ -54,10 +54,11 @@ def ingest_command(
     source: str,
     as_json: bool,
 ) -> None:
-    """Show what raw payloads would become. Stores nothing, calls nobody, needs no credentials.
+    """Show what raw payloads would become; store nothing.
 
-    CHANNEL is a configured channel, or the name of a network. FILE is a webhook body or the
-    answer to a poll; `-` is standard input. With --headers it exits with 1 if a file is refused.
+    Calls nobody and needs no credentials. CHANNEL is a configured channel, or the name of a
+    network. FILE is a webhook body or the answer to a poll; `-` is standard input. With
+    --headers it exits with 1 if a file is refused.
     """
     desks.quiet(call)
     given = None if headers is None else _headers(_bytes(headers).decode())

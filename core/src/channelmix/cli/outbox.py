@@ -27,7 +27,7 @@ def _listing(command: Callable[..., Any]) -> Callable[..., Any]:
 @_listing
 @click.pass_context
 def outbox_command(ctx: click.Context, /, **options: Any) -> None:
-    """List what goes out, newest first, and decide what is stuck."""
+    """List what goes out, and decide what is stuck."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_command, **options)
 

@@ -94,7 +94,7 @@ def when(moment: datetime | None, zone: ZoneInfo) -> str:
         return ""
     local = moment.astimezone(zone)
     this_year = local.year == datetime.now(zone).year
-    return f"{local:%d %b %H:%M}" if this_year else f"{local:%d %b %Y}"
+    return f"{local:%d %b %H:%M}" if this_year else f"{local:%d %b %Y %H:%M}"
 
 
 def counted(number: int, thing: str) -> str:

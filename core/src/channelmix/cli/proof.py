@@ -20,7 +20,10 @@ from channelmix.store.ledger import Ledger
 @desks.as_json
 @click.pass_obj
 def ledger_command(call: Call, *, as_json: bool) -> None:
-    """Count what became of everything that ever arrived; exit with 1 if it does not add up."""
+    """Count what became of everything that arrived.
+
+    Exits with 1 if it does not add up.
+    """
     ledger = desks.on_desk(call, lambda desk: desk.ledger())
     if as_json:
         output.print_json({**output.plain(ledger), "adds_up": ledger.adds_up})
@@ -74,7 +77,10 @@ def _colour(*, good: bool) -> str | None:
 @desks.as_json
 @click.pass_obj
 def replay_command(call: Call, channel: str | None, *, ignored: bool, as_json: bool) -> None:
-    """Read again what was not understood or belonged to no channel; `channelmix run` does it."""
+    """Read again what could not be understood.
+
+    What belonged to no channel, too. The desk that runs does it.
+    """
     settings = desks.settings_of(call)
     if channel is not None and channel not in settings.channels:
         raise NotFound(f"there is no channel {channel}{did_you_mean(channel, settings.channels)}")
@@ -93,7 +99,10 @@ def replay_command(call: Call, channel: str | None, *, ignored: bool, as_json: b
 @desks.as_json
 @click.pass_obj
 def channels_command(call: Call, *, as_json: bool) -> None:
-    """Say how every channel does: last seen, token, cursors, and what is wrong."""
+    """Say how every channel does.
+
+    When it was last seen, until when its token holds, its cursors, and what is wrong.
+    """
     settings = desks.settings_of(call)
     found = desks.on_desk(call, lambda desk: desk.channels(), settings=settings)
     if as_json:

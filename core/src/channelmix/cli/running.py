@@ -41,10 +41,10 @@ Serve = Callable[..., Coroutine[Any, Any, None]]
 @click.option("--log-json", is_flag=True, help="Log JSON lines on a terminal, too.")
 @click.pass_obj
 def run_command(call: Call, host: str, port: int, *, log_json: bool) -> None:
-    """Take in, send and serve, until stopped by SIGTERM or SIGINT.
+    """Take in, send and serve, until stopped.
 
-    Prints the webhook addresses; the log goes to standard error, for people on a terminal, else
-    as JSON lines.
+    SIGTERM and SIGINT stop it. Prints the webhook addresses; the log goes to standard error,
+    for people on a terminal, else as JSON lines.
     """
     json = log_json or not sys.stderr.isatty()
     log.configure(json=json, level="debug" if call.debug else "info")

@@ -13,6 +13,7 @@ import attrs
 import click
 
 from channelmix import config
+from channelmix.assembly import mask_of
 from channelmix.cli import desks, output
 from channelmix.cli.assembled import assembled
 from channelmix.cli.call import Call
@@ -30,7 +31,10 @@ from channelmix.settings import Settings
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @click.pass_obj
 def init_command(call: Call, path: Path | None, *, force: bool) -> None:
-    """Write a commented starter file with every setting of every installed network."""
+    """Write a commented starter file.
+
+    It has every setting of every installed network, with its help.
+    """
     classes, problems = _classes()
     target = path or call.config
     try:
@@ -58,7 +62,10 @@ def _classes() -> tuple[dict[str, type[Plugin]], dict[str, str]]:
 
 @click.command("schema")
 def schema_command() -> None:
-    """Print a JSON Schema of the configuration, with everything that is installed."""
+    """Print a JSON Schema of the configuration.
+
+    With everything that is installed.
+    """
     classes, problems = _classes()
     for name, why in problems.items():
         click.echo(f"left out: {name}: {why}", err=True)
@@ -68,7 +75,10 @@ def schema_command() -> None:
 @click.command("plugins")
 @desks.as_json
 def plugins_command(*, as_json: bool) -> None:
-    """List what is installed. Nothing of it is imported."""
+    """List what is installed.
+
+    Nothing of it is imported.
+    """
     fields = ("name", "distribution", "version", "value", "problem")
     found = [{key: getattr(one, key) for key in fields} for one in installed().values()]
     if as_json:
@@ -85,16 +95,18 @@ def plugins_command(*, as_json: bool) -> None:
 @desks.as_json
 @click.pass_obj
 def check_command(call: Call, *, online: bool, as_json: bool) -> None:
-    """Say what is wrong with the configuration, its plugins, and with --online its credentials.
+    """Say what is wrong with the configuration.
 
-    Exits with 2 for mistakes in the file, and with 1 for anything else that is wrong.
+    With its plugins, too, and with --online its credentials and permissions. Exits with 2 for
+    mistakes in the file, and with 1 for anything else that is wrong.
     """
     desks.quiet(call)
     settings = config.load(call.config)
     disabled = asyncio.run(_disabled(settings))
     answers = desks.on_desk(call, _online, settings=settings) if online else {}
+    mask = mask_of(settings)
     findings = [
-        {"channel": name, **finding}
+        {"channel": name, **finding, "text": mask.text(finding["text"])}
         for name, answer in ({**answers, **disabled}).items()
         for finding in answer["findings"]
     ]

@@ -41,7 +41,7 @@ def _head(ticket: Ticket, zone: ZoneInfo) -> Iterator[str]:
     if ticket.labels:
         yield listed(f"{name} {value}" for name, value in ticket.labels.items())
     if ticket.thread_text or ticket.thread_url:
-        yield f"under: {ticket.thread_text or ''} {ticket.thread_url or ''}".replace("\n", " ")
+        yield "under " + listed([ticket.thread_text, ticket.thread_url]).replace("\n", " ")
 
 
 def _message(one: MessageLine, zone: ZoneInfo) -> list[str]:

@@ -133,7 +133,10 @@ def set_command(call: Call, /, *, ticket_id: int, by: str, **values: str | None)
 @desks.by
 @click.pass_obj
 def close_command(call: Call, ticket_id: int, reason: str | None, by: str) -> None:
-    """Close a ticket. What the customer writes after that opens it again."""
+    """Close a ticket.
+
+    What the customer writes after that opens it again.
+    """
     desks.on_desk(call, lambda desk: desk.close(ticket_id, by=by, reason=reason))
     _print_done(ticket_id, "closed")
 

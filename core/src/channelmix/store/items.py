@@ -87,6 +87,7 @@ def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
     first = {one.key: one for one in reversed(told)}
     if not first:
         return []
+    pushed = {one.key for one in told if one.event.road is Road.PUSH}
     rows = [
         {
             "event_id": one.event.id,
@@ -96,7 +97,7 @@ def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
             "revision": key[3],
             "data": encode(one.inbound),
             "road": one.event.road,
-            "pushed": one.event.road is Road.PUSH,
+            "pushed": key in pushed,
             "arrived_at": one.event.received_at,
         }
         for key, one in first.items()
@@ -105,20 +106,14 @@ def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
     columns = (table.c.channel, table.c.item, table.c.type, table.c.revision)
     statement = insert(connection, table).on_conflict_do_nothing().returning(*columns)
     new = {tuple(row) for row in connection.execute(statement, rows)}
-    _mark_pushed(connection, [key for key in first if key not in new], first)
+    _mark_pushed(connection, pushed - new)
     return [one for one in told if one.key in new and first[one.key] is one]
 
 
-def _mark_pushed(
-    connection: sa.Connection,
-    known: Iterable[tuple[str, str, str, str]],
-    told: Mapping[tuple[str, str, str, str], Told],
-) -> None:
+def _mark_pushed(connection: sa.Connection, known: Iterable[tuple[str, str, str, str]]) -> None:
     """Note of items that a sweep saw first that the network has pushed them too."""
     table = s.inbounds
     for channel, item, kind, version in known:
-        if told[channel, item, kind, version].event.road is not Road.PUSH:
-            continue
         connection.execute(
             table.update()
             .where(
@@ -251,6 +246,9 @@ def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> No
                 .where(table.c.channel == key[0], table.c.external_id == key[1])
                 .values(**news)
             )
+            nameless = (s.customers.c.id == there[key]["customer_id"], s.customers.c.name.is_(None))
+            name = author.name or author.handle
+            connection.execute(s.customers.update().where(*nameless).values(name=name))
 
 
 def _add_people(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,16 +65,26 @@ def ledger(connection: sa.Connection, *, pushing: frozenset[str]) -> Ledger:
         unsettled=_count(connection, raw, raw.c.settled == sa.false()),
         fates=_tally(connection, fates.c.fate),
         reasons=_reasons(connection),
-        sweep_only=_count(
-            connection,
-            s.inbounds,
-            s.inbounds.c.pushed == sa.false(),
-            s.inbounds.c.type == "message",
-            s.inbounds.c.channel.in_(pushing),
-        ),
+        sweep_only=len(connection.execute(swept_only(pushing)).all()),
         tickets=_tally(connection, s.tickets.c.state),
         outbox=_tally(connection, s.outbox.c.state),
         balances=_balances(connection, stored, settled),
+    )
+
+
+def swept_only(channels: Collection[str]) -> sa.Select[tuple[str, str]]:
+    """Select channel and external id of each message of which the network pushed nothing.
+
+    One that was pushed, then edited and swept, was pushed.
+    """
+    told, other = s.inbounds, s.inbounds.alias()
+    pushed = sa.exists().where(
+        other.c.channel == told.c.channel, other.c.item == told.c.item, other.c.pushed == sa.true()
+    )
+    return (
+        sa.select(told.c.channel, told.c.item)
+        .where(told.c.type == "message", told.c.channel.in_(channels), ~pushed)
+        .distinct()
     )
 
 

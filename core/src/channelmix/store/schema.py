@@ -355,4 +355,6 @@ channels = Table(
     Column("last_push_at", Time),
     Column("last_poll_at", Time),
     Column("token_expires_at", Time),
+    Column("held_until", Time),  # the network's limits are near: polls, or all, wait
+    Column("held_because", String),
 )

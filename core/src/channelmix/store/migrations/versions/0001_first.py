@@ -55,6 +55,8 @@ def upgrade() -> None:
         sa.Column("last_push_at", types.Time(), nullable=True),
         sa.Column("last_poll_at", types.Time(), nullable=True),
         sa.Column("token_expires_at", types.Time(), nullable=True),
+        sa.Column("held_until", types.Time(), nullable=True),
+        sa.Column("held_because", types.String(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_channels")),
     )
     op.create_table(

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channelmix.cli import COMMANDS
+
+Command = Callable[..., Any]
+DOCS = Path(__file__).parents[3] / "docs"
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def examples() -> list[list[str]]:
+    """Return every command that the page shows, in its order."""
+    page = (DOCS / "how-to" / "command-line.md").read_text()
+    lines = "".join(BLOCK.findall(page)).splitlines()
+    assert all(line.startswith("$ channelmix ") for line in lines)
+    return [shlex.split(line)[2:] for line in lines]
+
+
+def test_every_command_of_the_page_works_as_it_is_shown(
+    configured: Path, letters: Path, work: Callable[..., None], command: Command
+) -> None:
+    configuration = Path("channelmix.toml").read_text().replace("letters", "page")
+    Path("channelmix.toml").unlink()
+    Path("payload.json").write_bytes(letters.read_bytes())
+    Path("headers.txt").write_text("X-Stamp: red-stamp-of-1843")
+    for arguments in examples():
+        if arguments == ["check"]:  # by then the reader has filled in the starter file
+            Path("channelmix.toml").write_text(configuration)
+            work(letters.read_bytes())
+        done = command(*arguments)
+        assert (done.code, done.err) == (0, ""), arguments
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_reference_has_every_command(name: str) -> None:
+    part = (DOCS / "reference.md").read_text().partition("## Commands")[2]
+    assert re.search(rf"`{name}\b", part)

@@ -1,0 +1,1 @@
+"""How fast the road is, beside what a person would write by hand. Run with `make bench`."""

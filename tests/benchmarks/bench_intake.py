@@ -1,0 +1,92 @@
+"""Signed webhooks stored durably, beside an endpoint that checks the same and stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from attrs import frozen
+
+from tests.benchmarks.children import Child
+from tests.benchmarks.measuring import Plan, in_turn, middle
+from tests.benchmarks.results import Bound, Result, Usage, usage_of
+
+CONNECTIONS = (16, 64)
+REQUESTS = 5_000
+BOUND = Bound(sense="least", value=0.5)
+
+
+@frozen(kw_only=True)
+class Sample:
+    """One load."""
+
+    rate: float
+    """Webhooks per second."""
+    p99: float
+    usage: Usage
+
+
+def intake(plan: Plan, folder: Path) -> list[Result]:
+    """Measure with the workers idle; that has a bound."""
+    return _compared(plan, folder, "idle", bound=BOUND)
+
+
+def draining(plan: Plan, folder: Path) -> list[Result]:
+    """Measure with the worker draining meanwhile."""
+    return _compared(plan, folder, "draining", "--work")
+
+
+def _compared(
+    plan: Plan, folder: Path, name: str, *options: str, bound: Bound | None = None
+) -> list[Result]:
+    store = f"sqlite:///{folder / 'desk.db'}"
+    with (
+        Child("far_side", log=folder / "far_side.log") as far,
+        Child("serve_starlette", log=folder / "starlette.log") as reference,
+        Child("serve_channelmix", store, *options, log=folder / "channelmix.log") as ours,
+    ):
+        numbers = count(step=100_000)
+
+        def load(server: Child, connections: int) -> Callable[[int], Sample]:
+            return lambda _run: _load(far, server, next(numbers), plan.of(REQUESTS), connections)
+
+        results = []
+        for connections in CONNECTIONS:
+            sides = load(reference, connections), load(ours, connections)
+            in_turn(1, *sides)  # warms up
+            pairs = in_turn(plan.runs, *sides)
+            title = f"durable signed intake, workers {name}, {connections} connections"
+            results.append(_result(title, pairs, bound))
+        return results
+
+
+def _load(far: Child, server: Child, first: int, requests: int, connections: int) -> Sample:
+    """Load one server; what it does afterwards is not measured, and over when this returns."""
+    before = server.cpu()
+    told = far.ask("intake", url=server.hello, first=first, count=requests, connections=connections)
+    used = server.cpu() - before
+    if "drain" in server.commands:
+        server.ask("drain")
+    seconds = told["seconds"]
+    usage = Usage(server=used / seconds, generator=told["cpu"] / seconds)
+    return Sample(rate=requests / seconds, p99=told["p99"], usage=usage)
+
+
+def _result(name: str, pairs: list[tuple[Sample, Sample]], bound: Bound | None) -> Result:
+    samples = [ours.rate / reference.rate for reference, ours in pairs]
+    rates = middle([(reference.rate, ours.rate) for reference, ours in pairs])
+    delays = middle([(reference.p99, ours.p99) for reference, ours in pairs])
+    return Result.of(
+        name,
+        samples,
+        {
+            "reference per second": rates[0],
+            "ours per second": rates[1],
+            "reference p99 ms": delays[0] * 1000,
+            "ours p99 ms": delays[1] * 1000,
+        },
+        bound=bound,
+        cpu=usage_of([ours.usage for _, ours in pairs]),
+        reference_cpu=usage_of([reference.usage for reference, _ in pairs]),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -12,8 +13,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-
-from channelmix import Channel, InvalidPayload, Uncertain, hook
+from channelmix import Channel, InvalidPayload, Uncertain, hook, loops
 from channelmix.desk import Desk
 from channelmix.records import (
     Action,
@@ -129,7 +129,7 @@ class Toy(Channel):
             raise InvalidPayload("not an object")
         return Ingested(inbounds=(self._inbound(one),))
 
-    def _inbound(self, one: dict[str, Any]) -> Inbound:
+    def _inbound(self, one: dict[str, Any]) -> Inbound:  # noqa: PLR0911 - one for each type
         at = datetime.fromtimestamp(one.get("at", 1_700_000_000), UTC)
         match one.get("type", "message"):
             case "message":
@@ -215,6 +215,31 @@ def open_desk(toy_settings: Settings) -> OpenDesk:
             yield desk
 
     return opened
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Wait until an asynchronous condition holds; looked at again whenever the desk rings."""
+
+    async def wait(desk: Desk, condition: Callable[[], Any], *, seconds: float = 15) -> None:
+        event = desk.bell.listen()
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await loops.wait(event, 0.05)
+        desk.bell.leave(event)
+
+    return wait
+
+
+@pytest.fixture
+def settle() -> Callable[..., Any]:
+    """Wait until a desk has nothing left to do."""
+
+    async def wait(desk: Desk, *, seconds: float = 15) -> None:
+        async with asyncio.timeout(seconds):
+            await desk.drain()
+
+    return wait
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import json
 
 import pytest
-
 from channelmix import hook
 from channelmix.errors import NotFound, Refused
 from channelmix.hookspecs import Plugin
@@ -14,11 +13,6 @@ from channelmix.records import Fate, Labels, WebhookRequest
 from channelmix.store import schema as s
 
 QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
-
-
-async def settle(desk):
-    async with asyncio.timeout(15):
-        await desk.drain()
 
 
 def request(body, key="good"):
@@ -35,7 +29,7 @@ async def test_a_wrong_signature_stores_nothing(open_desk):
 @pytest.mark.parametrize(
     "body", [b'[{"id": ', b"\xff\xfe", b"", b"[" * 2000 + b"]" * 2000, b'"text"', b"null", b"\x00"]
 )
-async def test_what_cannot_be_read_is_kept_in_quarantine(open_desk, body):
+async def test_what_cannot_be_read_is_kept_in_quarantine(open_desk, body, settle):
     async with open_desk() as desk:
         assert (await desk.receive("toy", request(body))).status == 200
         await settle(desk)
@@ -44,21 +38,22 @@ async def test_what_cannot_be_read_is_kept_in_quarantine(open_desk, body):
         assert ledger.fates == {"quarantined": 1}
 
 
-async def test_one_bad_event_of_a_thousand_harms_only_itself(open_desk, push):
+async def test_one_bad_event_of_a_thousand_harms_only_itself(open_desk, push, settle):
     events = [{"id": f"c{n}", "by": f"p{n}", "text": "?"} for n in range(1000)]
     events[500] = {"type": "bug", "id": "x"}
     events[501] = 17
     async with open_desk() as desk:
         assert (await push(desk, *events)).status == 200
-        async with asyncio.timeout(60):
-            await desk.drain()
+        await settle(desk, seconds=60)
         ledger = await desk.ledger()
         assert ledger.adds_up, ledger.balances
         assert ledger.fates == {"ticket": 998, "quarantined": 2}
         assert any("KeyError" in reason for reason in ledger.reasons)
 
 
-async def test_an_event_that_cannot_be_applied_is_quarantined_alone(open_desk, push, monkeypatch):
+async def test_an_event_that_cannot_be_applied_is_quarantined_alone(
+    open_desk, push, monkeypatch, settle
+):
     from channelmix.store import items
 
     original = items.write_messages
@@ -81,7 +76,7 @@ async def test_an_event_that_cannot_be_applied_is_quarantined_alone(open_desk, p
         assert ledger.adds_up, ledger.balances
 
 
-async def test_an_unknown_app_and_an_unknown_account(open_desk, push):
+async def test_an_unknown_app_and_an_unknown_account(open_desk, push, settle):
     async with open_desk() as desk:
         with pytest.raises(NotFound, match="no app nowhere"):
             await desk.receive("nowhere", request(b"[]"))
@@ -92,7 +87,7 @@ async def test_an_unknown_app_and_an_unknown_account(open_desk, push):
         assert await desk.replay() == {}
 
 
-async def test_what_had_no_channel_is_routed_once_it_has(open_desk, push, toy_settings):
+async def test_what_had_no_channel_is_routed_once_it_has(open_desk, push, toy_settings, settle):
     one = {"toy": {"network": "toy", "account_id": "acme", "app": "shared"}}
     two = {**one, "new": {"network": "toy", "account_id": "other", "app": "shared"}}
     apps = {"shared": {"network": "toy"}}
@@ -111,7 +106,7 @@ async def test_what_had_no_channel_is_routed_once_it_has(open_desk, push, toy_se
 @pytest.mark.parametrize(
     "text", ["👩‍👩‍👧‍👦 🇩🇪", "שלום עולם", "a\x00b", "\ud800", "x" * 100_000, None, ""]
 )
-async def test_every_text_makes_a_ticket(open_desk, push, text):
+async def test_every_text_makes_a_ticket(open_desk, push, text, settle):
     async with open_desk() as desk:
         await push(desk, {**QUESTION, "text": text})
         await settle(desk)
@@ -124,7 +119,7 @@ async def test_every_text_makes_a_ticket(open_desk, push, text):
 
 
 @pytest.mark.parametrize("at", [-62_000_000_000, 0, 250_000_000_000])
-async def test_absurd_times_do_no_harm(open_desk, push, at):
+async def test_absurd_times_do_no_harm(open_desk, push, at, settle):
     async with open_desk(service_levels=[{"first_response": "1h"}]) as desk:
         await push(desk, {**QUESTION, "at": at})
         await settle(desk)
@@ -147,7 +142,7 @@ class Rubbish(Plugin):
         return Labels()
 
 
-async def test_a_plugin_that_misbehaves_costs_nobody_a_ticket(open_desk, push):
+async def test_a_plugin_that_misbehaves_costs_nobody_a_ticket(open_desk, push, settle):
     rubbish = {"classes": {"rubbish": Rubbish}, "plugins": {"rubbish": {}}}
     async with open_desk(**rubbish) as desk:
         texts = ["raise", "wrong type", "leak", "fine"]
@@ -157,7 +152,7 @@ async def test_a_plugin_that_misbehaves_costs_nobody_a_ticket(open_desk, push):
         desk.registry.get("rubbish").leaked.cancel()
 
 
-async def test_rubbish_instead_of_inbounds_is_quarantined(open_desk, push, monkeypatch):
+async def test_rubbish_instead_of_inbounds_is_quarantined(open_desk, push, monkeypatch, settle):
     async with open_desk() as desk:
         toy = type(desk.registry.get("toy"))
         monkeypatch.setattr(toy, "_inbound", lambda self, one: "rubbish")
@@ -168,26 +163,26 @@ async def test_rubbish_instead_of_inbounds_is_quarantined(open_desk, push, monke
         }
 
 
-async def test_a_hook_that_fails_again_and_again_is_paused_and_shown(open_desk, push):
+async def test_a_hook_that_fails_again_and_again_is_paused_and_shown(
+    open_desk, push, settle, until
+):
     async with open_desk() as desk:
         desk.registry.get("toy").faults = [ValueError("bug")] * 50
-        await desk.store.write(
-            lambda c: c.execute(s.sources.update().values(next_at=desk.clock.now()))
-        )
-        async with asyncio.timeout(30):
-            while (await desk.channels())[0].state != "paused":
-                await desk.store.write(
-                    lambda c: c.execute(s.sources.update().values(next_at=desk.clock.now()))
-                )
-                desk.bell.ring()
-                await asyncio.sleep(0.02)
+
+        async def paused():
+            now = desk.clock.now()
+            due = s.sources.update().values(next_at=now)
+            await desk.store.write(lambda c: c.execute(due))
+            return (await desk.channels())[0].state == "paused"
+
+        await until(desk, paused, seconds=30)
         assert (await desk.channels())[0].breakers == ("poll",)
         await push(desk, QUESTION)
         await settle(desk)
         assert len(await desk.tickets()) == 1
 
 
-async def test_the_store_going_away_is_no_success(open_desk, push, monkeypatch):
+async def test_the_store_going_away_is_no_success(open_desk, push, monkeypatch, settle):
     from channelmix.store import journal
 
     def full(_connection, arrivals):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-
 from channelmix import AuthorizationLost, Rejected, RetryLater, Uncertain
 from channelmix.errors import NotFound, Refused
 from channelmix.records import Action, Attachment, AttachmentKind, Draft, Message
@@ -19,14 +19,10 @@ QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
 PRIVATE = {"id": "d1", "by": "eva", "kind": "direct_message", "thread": "eva", "text": "Hello"}
 
 
-async def settle(desk):
-    async with asyncio.timeout(15):
-        await desk.drain()
-
-
 async def asked(desk, push, event=QUESTION):
     await push(desk, event)
-    await settle(desk)
+    async with asyncio.timeout(15):
+        await desk.drain()
     (line,) = await desk.tickets()
     return line.id
 
@@ -49,7 +45,7 @@ def toy_of(desk):
         (RuntimeError("a bug before the call"), "sent", 1),
     ],
 )
-async def test_each_outcome_has_its_state(open_desk, push, fault, state, sent):
+async def test_each_outcome_has_its_state(open_desk, push, fault, state, sent, settle):
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         toy_of(desk).faults = [fault] if fault else []
@@ -61,7 +57,7 @@ async def test_each_outcome_has_its_state(open_desk, push, fault, state, sent):
         assert line.state == ("answered" if state == "sent" else "open")
 
 
-async def test_what_surely_did_not_arrive_is_sent_again(open_desk, push):
+async def test_what_surely_did_not_arrive_is_sent_again(open_desk, push, settle):
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         toy_of(desk).lost = True
@@ -71,15 +67,17 @@ async def test_what_surely_did_not_arrive_is_sent_again(open_desk, push):
         assert (line.state, line.attempts, len(toy_of(desk).arrived)) == ("sent", 2, 1)
 
 
-async def test_an_echo_clears_what_is_uncertain(open_desk, push, monkeypatch):
+async def test_an_echo_clears_what_is_uncertain(open_desk, push, monkeypatch, settle, until):
     monkeypatch.setattr("channelmix.outbox.FIRST_LOOK", timedelta(hours=1))
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         toy_of(desk).faults = [Uncertain("timed out")]
         await desk.reply(ticket, "Hello", agent="anna")
-        async with asyncio.timeout(10):
-            while (await last(desk)).state != "uncertain":
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            return (await last(desk)).state == "uncertain"
+
+        await until(desk, reached)
         echo = {"type": "echo", "id": "e1", "by": "acme", "text": " Hello\n", "parent": "c1"}
         await push(desk, echo, {**echo, "id": "e2", "at": 1_700_000_500})
         await settle(desk)
@@ -89,7 +87,9 @@ async def test_an_echo_clears_what_is_uncertain(open_desk, push, monkeypatch):
         assert messages == {"c1": False, "e1": False, "e2": True}
 
 
-async def test_an_echo_that_came_before_the_time_out_clears_it_too(open_desk, push, monkeypatch):
+async def test_an_echo_that_came_before_the_time_out_clears_it_too(
+    open_desk, push, monkeypatch, settle, until
+):
     monkeypatch.setattr("channelmix.outbox.FIRST_LOOK", timedelta(hours=1))
     async with open_desk() as desk:
         ticket = await asked(desk, push)
@@ -108,16 +108,18 @@ async def test_an_echo_that_came_before_the_time_out_clears_it_too(open_desk, pu
             slow(record) if hook == "reply" else calling(name, hook, record)
         )
         await desk.reply(ticket, "Hello", agent="anna")
-        async with asyncio.timeout(10):
-            while not (await desk.ticket(ticket)).messages[1:]:
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            return (await desk.ticket(ticket)).messages[1:]
+
+        await until(desk, reached)
         held.set()
         await settle(desk)
         assert (await last(desk)).ids == ("e1",)
         assert toy.arrived == []
 
 
-async def test_what_nobody_can_tell_goes_to_a_person(open_desk, push, monkeypatch):
+async def test_what_nobody_can_tell_goes_to_a_person(open_desk, push, monkeypatch, settle):
     monkeypatch.setattr("channelmix.outbox.LOOKS", 1)
     async with open_desk() as desk:
         ticket = await asked(desk, push)
@@ -142,14 +144,16 @@ async def test_what_nobody_can_tell_goes_to_a_person(open_desk, push, monkeypatc
             await desk.resolve(outbox, arrived=False)
 
 
-async def test_lost_authorization_keeps_the_reply_and_says_so(open_desk, push):
+async def test_lost_authorization_keeps_the_reply_and_says_so(open_desk, push, settle, until):
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         toy_of(desk).faults = [AuthorizationLost("log in again")]
         outbox = await desk.reply(ticket, "Hello", agent="anna")
-        async with asyncio.timeout(10):
-            while (await last(desk)).error is None:
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            return (await last(desk)).error is not None
+
+        await until(desk, reached)
         assert (await last(desk)).state == "queued"
         assert (await desk.channels())[0].state == "unauthorized"
         await push(desk, {"id": "c2", "by": "ben", "text": "still taken in"})
@@ -158,7 +162,7 @@ async def test_lost_authorization_keeps_the_reply_and_says_so(open_desk, push):
         assert len(await desk.tickets()) == 2
 
 
-async def test_the_same_answer_twice_is_refused(open_desk, push):
+async def test_the_same_answer_twice_is_refused(open_desk, push, settle):
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         await desk.reply(ticket, "Hello", agent="anna")
@@ -168,7 +172,7 @@ async def test_the_same_answer_twice_is_refused(open_desk, push):
         assert len(toy_of(desk).arrived) == 1
 
 
-async def test_a_failed_reply_can_be_sent_again(open_desk, push):
+async def test_a_failed_reply_can_be_sent_again(open_desk, push, settle):
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         toy_of(desk).faults = [Rejected("not today")]
@@ -182,7 +186,7 @@ async def test_a_failed_reply_can_be_sent_again(open_desk, push):
                 await wrong
 
 
-async def test_text_and_pictures_go_apart_where_the_network_wants_it(open_desk, push):
+async def test_text_and_pictures_go_apart_where_the_network_wants_it(open_desk, push, settle):
     now = int(datetime.now(UTC).timestamp())
     async with open_desk() as desk:
         ticket = await asked(desk, push, {**PRIVATE, "at": now})
@@ -196,7 +200,7 @@ async def test_text_and_pictures_go_apart_where_the_network_wants_it(open_desk, 
         assert (await last(desk)).ids == ("r1", "r2", "r3")
 
 
-async def test_a_part_that_fails_cancels_what_would_follow(open_desk, push):
+async def test_a_part_that_fails_cancels_what_would_follow(open_desk, push, settle):
     now = int(datetime.now(UTC).timestamp())
     async with open_desk() as desk:
         ticket = await asked(desk, push, {**PRIVATE, "at": now})
@@ -218,7 +222,7 @@ async def test_a_part_that_fails_cancels_what_would_follow(open_desk, push):
     ],
 )
 async def test_windows_are_checked_before_anything_is_sent(
-    open_desk, push, age, automatic, blocked
+    open_desk, push, age, automatic, blocked, settle
 ):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:
@@ -233,15 +237,17 @@ async def test_windows_are_checked_before_anything_is_sent(
         assert len(toy_of(desk).arrived) == (not blocked)
 
 
-async def test_a_window_that_closes_in_the_queue_stops_the_reply(open_desk, push):
+async def test_a_window_that_closes_in_the_queue_stops_the_reply(open_desk, push, settle, until):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:
         ticket = await asked(desk, push, {**PRIVATE, "at": int(clock.now().timestamp())})
         toy_of(desk).faults = [RetryLater("throttled", after=timedelta(days=8))]
         await desk.reply(ticket, "Hello", agent="anna")
-        async with asyncio.timeout(10):
-            while (await last(desk)).error is None:
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            return (await last(desk)).error is not None
+
+        await until(desk, reached)
         clock.advance(timedelta(days=9))
         await settle(desk)
         line = await last(desk)
@@ -272,7 +278,7 @@ async def test_findings_say_what_is_wrong(open_desk, push):
             await desk.review(Draft(channel="nowhere", action=Action.HIDE))
 
 
-async def test_one_private_reply_for_each_comment(open_desk, push):
+async def test_one_private_reply_for_each_comment(open_desk, push, settle):
     now = int(datetime.now(UTC).timestamp())
     async with open_desk() as desk:
         ticket = await asked(desk, push, {**QUESTION, "at": now})
@@ -284,7 +290,9 @@ async def test_one_private_reply_for_each_comment(open_desk, push):
         assert [one.action for one in toy_of(desk).arrived] == [Action.PRIVATE_REPLY, Action.HIDE]
 
 
-async def test_a_part_whose_sender_vanished_is_looked_for_and_not_sent_blindly(open_desk, push):
+async def test_a_part_whose_sender_vanished_is_looked_for_and_not_sent_blindly(
+    open_desk, push, settle
+):
     async with open_desk(work=False) as desk:
         await push(desk, QUESTION)
     async with open_desk() as desk:
@@ -326,3 +334,20 @@ async def test_closing_the_desk_leaves_no_reply_in_doubt_about_being_in_doubt(
         await started.wait()
     async with open_desk(work=False) as desk:
         assert (await last(desk)).state == "uncertain"
+
+
+async def test_an_attached_file_is_kept_until_it_is_sent(open_desk, push, tmp_path, settle):
+    now = int(datetime.now(UTC).timestamp())
+    async with open_desk() as desk:
+        ticket = await asked(desk, push, {**PRIVATE, "at": now})
+        picture = tmp_path / "Plan.PNG"
+        picture.write_bytes(b"pixels")
+        attachment = Attachment(kind=AttachmentKind.IMAGE, path=str(picture))
+        toy_of(desk).faults = [RetryLater("throttled", after=timedelta(milliseconds=1))]
+        await desk.reply(ticket, "", agent="anna", attachments=[attachment])
+        picture.unlink()
+        await settle(desk)
+        (sent,) = toy_of(desk).arrived[0].attachments
+        assert (sent.name, Path(sent.path).read_bytes()) == ("Plan.PNG", b"pixels")
+        with pytest.raises(Refused, match="cannot be read"):
+            await desk.reply(ticket, "Again", agent="anna", attachments=[attachment])

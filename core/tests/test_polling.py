@@ -6,24 +6,11 @@ import asyncio
 from datetime import timedelta
 
 import sqlalchemy as sa
-
 from channelmix import AuthorizationLost, RetryLater
 from channelmix.records import Polled, RawEvent
 from channelmix.store import schema as s
 
 ITEMS = [{"id": f"c{n}", "by": "eva", "text": f"question {n}"} for n in range(5)]
-
-
-async def settle(desk):
-    async with asyncio.timeout(15):
-        await desk.drain()
-
-
-async def until(desk, condition):
-    async with asyncio.timeout(15):
-        while not await condition():
-            desk.bell.ring()
-            await asyncio.sleep(0.01)
 
 
 async def source(desk, name="feed"):
@@ -42,7 +29,9 @@ async def polled(desk):
     return row is not None and (row.polled_at is not None or row.failures > 0)
 
 
-async def test_pages_are_fetched_to_the_end_and_the_cursor_stays(open_desk, tmp_path):
+async def test_pages_are_fetched_to_the_end_and_the_cursor_stays(
+    open_desk, tmp_path, settle, until
+):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
         desk.registry.get("toy").feed[:] = ITEMS
@@ -60,7 +49,7 @@ async def test_pages_are_fetched_to_the_end_and_the_cursor_stays(open_desk, tmp_
         assert (await source(desk)).cursor == 5
 
 
-async def test_a_cursor_never_moves_without_its_events(open_desk, monkeypatch):
+async def test_a_cursor_never_moves_without_its_events(open_desk, monkeypatch, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
         toy = desk.registry.get("toy")
@@ -78,7 +67,7 @@ async def test_a_cursor_never_moves_without_its_events(open_desk, monkeypatch):
         await until(desk, desk.tickets)
 
 
-async def test_the_networks_own_hints_are_heeded(open_desk):
+async def test_the_networks_own_hints_are_heeded(open_desk, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
         desk.registry.get("toy").faults = [RetryLater("slow down", after=timedelta(hours=3))]
@@ -94,7 +83,7 @@ async def test_the_networks_own_hints_are_heeded(open_desk):
         assert (await desk.channels())[0].state == "ok"
 
 
-async def test_lost_authorization_shows_and_pushes_are_still_taken(open_desk, push):
+async def test_lost_authorization_shows_and_pushes_are_still_taken(open_desk, push, settle, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
         desk.registry.get("toy").faults = [AuthorizationLost("log in again")]
@@ -116,7 +105,7 @@ async def test_lost_authorization_shows_and_pushes_are_still_taken(open_desk, pu
         await until(desk, back)
 
 
-async def test_a_brake_holds_polls_and_replies(open_desk, push):
+async def test_a_brake_holds_polls_and_replies(open_desk, push, settle, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
         brake = desk.assembly.brakes["toy"]
@@ -135,7 +124,9 @@ async def test_a_brake_holds_polls_and_replies(open_desk, push):
         assert channel.held_until > desk.clock.now()
 
 
-async def test_an_id_is_looked_up_and_what_it_gives_takes_the_same_road(open_desk, push):
+async def test_an_id_is_looked_up_and_what_it_gives_takes_the_same_road(
+    open_desk, push, settle, until
+):
     async with open_desk() as desk:
         desk.registry.get("toy").feed[:] = []
         await until(desk, lambda: polled(desk))
@@ -148,19 +139,19 @@ async def test_an_id_is_looked_up_and_what_it_gives_takes_the_same_road(open_des
         assert ledger.adds_up, ledger.balances
 
 
-async def test_a_sweep_follows_every_start(open_desk):
+async def test_a_sweep_follows_every_start(open_desk, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
-        first = (await source(desk)).next_at
+        first = (await source(desk)).polled_at
     async with open_desk() as desk:
 
         async def again():
-            return (await source(desk)).next_at > first
+            return (await source(desk)).polled_at > first
 
         await until(desk, again)
 
 
-async def test_a_page_that_hangs_blocks_nobody_else(open_desk, push):
+async def test_a_page_that_hangs_blocks_nobody_else(open_desk, push, until):
     gate = asyncio.Event()
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
@@ -175,10 +166,14 @@ async def test_a_page_that_hangs_blocks_nobody_else(open_desk, push):
         desk.dispatch.addressed = hang
         await make_due(desk)
         await push(desk, ITEMS[0])
-        async with asyncio.timeout(10):
-            while not await desk.tickets():
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            return await desk.tickets()
+
+        await until(desk, reached)
         gate.set()
-        async with asyncio.timeout(10):
-            while len(await desk.tickets()) < 2:
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            return len(await desk.tickets()) >= 2
+
+        await until(desk, reached)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from attrs import evolve
-from hypothesis import given
-from hypothesis import strategies as st
-
 from channelmix.projection import (
     Answer,
     Close,
@@ -19,6 +16,8 @@ from channelmix.projection import (
     revision,
 )
 from channelmix.records import Deletion, Edit, Identity, Kind, Message, Road, TicketState
+from hypothesis import given
+from hypothesis import strategies as st
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-
 from channelmix.errors import StoreError
 from channelmix.records import RawEvent, Road
 from channelmix.store import journal, migrate

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 from rich.console import Console
@@ -31,7 +31,7 @@ BENCHES: Mapping[str, str] = {
 
 
 def measured(names: Iterable[str], plan: Plan, console: Console) -> list[Result]:
-    """Run benches, each in a folder of its own on the disk where the project is.
+    """Run benches, each in a folder of its own, which stays where a bench fails.
 
     Not in the system's temporary folder: that may be memory, where nothing is durable.
     """
@@ -40,8 +40,11 @@ def measured(names: Iterable[str], plan: Plan, console: Console) -> list[Result]
         console.print(f"measuring {name} …", style="dim")
         module, _, function = BENCHES[name].partition(":")
         bench: Bench = getattr(import_module(f"tests.benchmarks.{module}"), function)
-        with TemporaryDirectory(prefix=f"bench-{name}-", dir=BUILD) as folder:
-            results += bench(plan, Path(folder))
+        folder = BUILD / f"bench-{name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        results += bench(plan, folder)
+        shutil.rmtree(folder)
     return results
 
 
@@ -56,7 +59,6 @@ def measured(names: Iterable[str], plan: Plan, console: Console) -> list[Result]
 )
 def bench(only: tuple[str, ...], output: Path, *, quick: bool) -> None:
     """Measure channelmix beside what a person would write by hand."""
-    BUILD.mkdir(exist_ok=True)
     console = Console(stderr=True)
     results = measured(only or BENCHES, QUICK if quick else FULL, console)
     write(results, output)

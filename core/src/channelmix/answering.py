@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import frozen
+from attrs import evolve, frozen
 
 from channelmix.errors import NotFound, Refused
 from channelmix.records import Action, Attachment, Draft, Kind, OutboxState
@@ -168,6 +170,26 @@ def accept(
         fresh += tickets.reproject_of(connection, row, rules=rules, now=now)
         feed.tell(connection, fresh, now)
     return row
+
+
+def keep(attachments: Sequence[Attachment], folder: Path) -> list[Attachment]:
+    """Copy local files into the media folder, so that they are there when they are sent.
+
+    Raises: `Refused` for a file that cannot be read.
+    """
+    return [one if one.path is None else _keep(one, Path(one.path), folder) for one in attachments]
+
+
+def _keep(attachment: Attachment, source: Path, folder: Path) -> Attachment:
+    """Copy one file, named after its content."""
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise Refused(f"{source}: cannot be read: {error.strerror}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{hashlib.sha256(content).hexdigest()}{source.suffix.lower()}"
+    kept.write_bytes(content)
+    return evolve(attachment, path=str(kept), name=attachment.name or source.name)
 
 
 def _refuse_twice(

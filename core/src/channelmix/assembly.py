@@ -11,9 +11,10 @@ import attrs
 from attrs import define, field
 
 from channelmix import http
+from channelmix.breaker import Pause
 from channelmix.dispatch import Dispatch
 from channelmix.errors import ChannelmixError, Misconfigured
-from channelmix.health import HealthBook
+from channelmix.health import HealthBook, State
 from channelmix.hookspecs import Channel, Clock, Plugin, Services
 from channelmix.log import SecretMask, get_logger
 from channelmix.loops import Brake
@@ -32,7 +33,7 @@ class Assembly:
     registry: Registry
     clock: Clock
     mask: SecretMask
-    on_hold: Callable[[str, str, datetime], None]
+    on_hold: Callable[[str, str, datetime], None] = lambda _app, _why, _until: None
     """Told when an app has to slow down: its name, why, and until when."""
     transport: Any = None
     """An `httpx.AsyncBaseTransport` in place of the network."""
@@ -40,6 +41,7 @@ class Assembly:
     """Channels and plugins that do not take part, and why."""
     brakes: dict[str, Brake] = field(factory=dict)
     """One for each app."""
+    _opened: set[str] = field(factory=set, init=False)
 
     def build(self) -> None:
         """Make and register every enabled channel, then every other plugin.
@@ -58,12 +60,12 @@ class Assembly:
         """Register one plugin, or note why not."""
         try:
             self.registry.register(make(section))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if section.on_error == "fail":
                 raise
             self.disable(section.name, error)
 
-    def disable(self, name: str, error: Exception) -> None:
+    def disable(self, name: str, error: BaseException) -> None:
         """Leave a plugin out."""
         why = (
             str(error) if isinstance(error, ChannelmixError) else f"{type(error).__name__}: {error}"
@@ -111,23 +113,39 @@ class Assembly:
         Raises: the error of a plugin whose section says `on_error = "fail"`.
         """
         for plugin in self.plugins():
-            try:
-                if self.registry.implements(plugin.name, "open"):
-                    await dispatch.addressed(plugin.name, "open", plugin.services)
-            except ChannelmixError as error:
-                if self._section(plugin.name).on_error == "fail":
-                    raise
-                await self._close_one(dispatch, plugin)
-                self.registry.unregister(plugin.name)
-                self.disable(plugin.name, error)
-                if isinstance(plugin, Channel):
-                    await health.set(plugin.name, "disabled", str(error))
-            else:
-                if isinstance(plugin, Channel):
-                    await health.set(plugin.name, "ok")
+            error = await self._open_one(dispatch, plugin)
+            if isinstance(plugin, Channel):
+                pause = dispatch.paused().get(plugin.name)
+                await health.set(plugin.name, *_state_at_start(error, pause))
         for name, why in self.unavailable.items():
             if name in self.settings.unavailable:
                 await health.set(name, "disabled", why)
+
+    async def open_for(self, dispatch: Dispatch, hook: str, name: str | None = None) -> None:
+        """Open those that implement a hook, or the one of that name, if they are not open yet.
+
+        For a desk that does no work of its own and asks only now and then.
+        """
+        for plugin in self.plugins():
+            if name in {None, plugin.name} and self.registry.implements(plugin.name, hook):
+                await self._open_one(dispatch, plugin)
+
+    async def _open_one(self, dispatch: Dispatch, plugin: Plugin) -> ChannelmixError | None:
+        """Open one plugin, or take it out and return why."""
+        if plugin.name in self._opened:
+            return None
+        self._opened.add(plugin.name)
+        try:
+            if self.registry.implements(plugin.name, "open"):
+                await dispatch.addressed(plugin.name, "open", plugin.services)
+        except ChannelmixError as error:
+            if self._section(plugin.name).on_error == "fail":
+                raise
+            await self._close_one(dispatch, plugin)
+            self.registry.unregister(plugin.name)
+            self.disable(plugin.name, error)
+            return error
+        return None
 
     async def close(self, dispatch: Dispatch) -> None:
         """Close every plugin, whatever happens to one of them."""
@@ -137,7 +155,7 @@ class Assembly:
     async def _close_one(self, dispatch: Dispatch, plugin: Plugin) -> None:
         """Close one plugin and its client."""
         try:
-            if self.registry.implements(plugin.name, "close"):
+            if plugin.name in self._opened and self.registry.implements(plugin.name, "close"):
                 await dispatch.addressed(plugin.name, "close", plugin.services)
         except ChannelmixError as error:
             get_logger(plugin=plugin.name).warning("plugin.close_failed", error=str(error))
@@ -158,6 +176,13 @@ class Assembly:
     def channels(self) -> Mapping[str, Channel]:
         """Return the channels that take part, by name."""
         return {one.name: one for one in self.plugins() if isinstance(one, Channel)}
+
+
+def _state_at_start(error: Exception | None, pause: Pause | None) -> tuple[State, str | None]:
+    """Say how a channel does that was just opened."""
+    if error is not None:
+        return "disabled", str(error)
+    return ("paused", pause.why) if pause else ("ok", None)
 
 
 def mask_of(settings: Settings) -> SecretMask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,20 @@ class BreakerState:
     open_until: datetime | None = None
 
 
+SPARED = frozenset({"open", "close", "receive", "split"})
+"""What a paused plugin is asked all the same: what arrives for it is stored, and waits."""
+
+
+@frozen(kw_only=True)
+class Pause:
+    """A plugin that the host leaves alone until then, because this hook of it stopped the host."""
+
+    plugin: str
+    hook: str
+    until: datetime
+    why: str
+
+
 @define(kw_only=True)
 class Breakers:
     """One breaker for each hook of each plugin; only those that failed last time exist."""
@@ -38,9 +52,27 @@ class Breakers:
     cool_down: timedelta
     log: FilteringBoundLogger
     _failing: dict[tuple[str, str], BreakerState] = field(factory=dict, init=False)
+    _pauses: dict[str, Pause] = field(factory=dict, init=False)
+
+    def pause(self, pause: Pause) -> None:
+        """Leave a whole plugin alone for a while."""
+        self._pauses[pause.plugin] = pause
+
+    def paused(self) -> Mapping[str, Pause]:
+        """Return the pauses that last, by plugin; those that are over end here."""
+        now = self.clock.now()
+        for pause in [one for one in self._pauses.values() if one.until <= now]:
+            del self._pauses[pause.plugin]
+            self.log.warning("plugin_resumed", channel=pause.plugin)
+            self._tell(pause.plugin, runs=True, why="its pause is over")
+        return self._pauses
 
     def admit(self, plugin: str, hook: str) -> None:
         """Let a call through. Raises: `Paused`."""
+        if self._pauses and (pause := self.paused().get(plugin)):
+            if hook not in SPARED - {pause.hook}:
+                raise Paused(pause.why, until=pause.until)
+            return
         breaker = self._failing.get((plugin, hook))
         if breaker is None or breaker.open_until is None:
             return

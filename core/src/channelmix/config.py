@@ -66,12 +66,14 @@ def load(
     environ: Mapping[str, str] | None = None,
     secrets: Literal["required", "optional"] = "required",
     plugins: Mapping[str, type[Plugin]] | None = None,
+    broken: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read a configuration from a file, or from a mapping of the same shape.
 
     `environ` is where `{ env = "NAME" }` looks, by default the process's environment. With
     `secrets="optional"` a secret that is not there is an empty one: for a dry run. `plugins` are
-    the classes to use, by entry point name, instead of those installed. Relative paths are
+    the classes to use, by entry point name, instead of those installed; `broken` says of some of
+    these why they must not even be imported. Relative paths are
     relative to the file, or to the working folder for a mapping.
 
     Raises: `ConfigError` with all mistakes.
@@ -83,7 +85,9 @@ def load(
         folder=folder,
         required=secrets == "required",
     )
-    reading = Reading(values=values, converter=converter(where), loaders=_loaders(plugins))
+    reading = Reading(
+        values=values, converter=converter(where), loaders=_loaders(plugins, broken or {})
+    )
     settings = _settings(reading, folder)
     if problems := lines(reading.problems):
         raise ConfigError(problems)
@@ -116,9 +120,13 @@ def _line(before: bytes) -> int:
 
 def _loaders(
     plugins: Mapping[str, type[Plugin]] | None,
+    broken: Mapping[str, str],
 ) -> Mapping[str, Callable[[], type[Plugin]]]:
     if plugins is None:
-        return {name: one.load for name, one in installed().items()}
+        return {
+            name: evolve(one, problem=one.problem or broken.get(name)).load
+            for name, one in installed().items()
+        }
     return {name: _giving(cls) for name, cls in plugins.items()}
 
 

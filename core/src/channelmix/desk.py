@@ -207,7 +207,7 @@ class Desk:
 
     def _breaker_changed(self, plugin: str, runs: bool, why: str) -> None:  # noqa: FBT001 - a callback
         """Note a channel that pauses, or comes back."""
-        if plugin not in self.settings.channels:
+        if plugin not in self.settings.channels or plugin in self.assembly.unavailable:
             return
         self._note(self.book.set(plugin, "ok") if runs else self.book.set(plugin, "paused", why))
 
@@ -386,7 +386,8 @@ class Desk:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
         limits = limits_for(self._limits(draft.channel), draft.action, kind)
-        parts = reviewing.parts(limits, text, attachments)
+        kept = await asyncio.to_thread(answering.keep, attachments, self.settings.desk.media)
+        parts = reviewing.parts(limits, text, kept)
         now = self.clock.now()
         return await self._write(
             lambda connection: answering.accept(
@@ -401,6 +402,7 @@ class Desk:
             why = self.assembly.unavailable.get(draft.channel)
             raise NotFound(f"there is no channel {draft.channel}" + (f": {why}" if why else ""))
         found = reviewing.findings(plugin.limits, draft, now=self.clock.now(), used=used)
+        await self.assembly.open_for(self.dispatch, "review")
         for outcome in await self.dispatch.collect("review", draft):
             if isinstance(outcome.value, Findings):
                 found += outcome.value.findings
@@ -418,6 +420,7 @@ class Desk:
         )
         if message is None:
             return []
+        await self.assembly.open_for(self.dispatch, "suggest")
         request = Suggest(channel=channel, message=message, labels=ticket.labels)
         found = [
             suggestion
@@ -503,11 +506,13 @@ class Desk:
         """Ask the network about a channel's credentials; note when its token ends."""
         if why := self.assembly.unavailable.get(channel):
             return Checked(findings=(Finding(level="block", code="disabled", text=why),))
-        if not self.registry.implements(channel, "check"):
-            return Checked()
+        await self.assembly.open_for(self.dispatch, "check", channel)
         plugin = self.registry.get(channel)
         if plugin is None:
-            raise NotFound(f"there is no channel {channel}")
+            why = self.assembly.unavailable.get(channel)
+            raise NotFound(f"there is no channel {channel}" + (f": {why}" if why else ""))
+        if not self.registry.implements(channel, "check"):
+            return Checked()
         checked: Checked = await self.dispatch.addressed(channel, "check", plugin.services)
         statement = (
             s.channels.update()

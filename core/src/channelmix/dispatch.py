@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from channelmix.breaker import Breakers, BreakerState, OnChange
+from channelmix.breaker import Breakers, BreakerState, OnChange, Pause
+from channelmix.calling import Call, Calling
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.guard import Bug, guarded
 from channelmix.hookspecs import Clock
@@ -70,6 +71,8 @@ class Dispatch:
         cool_down: timedelta = timedelta(minutes=1),
         log: FilteringBoundLogger | None = None,
     ) -> None:
+        self._calling = Calling()
+        self._calls: dict[pluggy.HookImpl, Call] = {}
         self._registry = registry
         self._deadlines = {**DEADLINES, **deadlines}
         self._log = log or get_logger()
@@ -123,6 +126,24 @@ class Dispatch:
         """Return every hook that failed at its last call."""
         return self._breakers.state()
 
+    @property
+    def calling(self) -> Calling:
+        """Where it is noted which hook runs; to be replaced before the first call only."""
+        return self._calling
+
+    @calling.setter
+    def calling(self, calling: Calling) -> None:
+        self._calling = calling
+        self._calls.clear()
+
+    def pause(self, pause: Pause) -> None:
+        """Call no hook of a plugin for a while, but what `breaker.SPARED` names."""
+        self._breakers.pause(pause)
+
+    def paused(self) -> Mapping[str, Pause]:
+        """Return the plugins that `pause` holds back now, by name."""
+        return self._breakers.paused()
+
     async def _side_by_side(
         self,
         asked: Implementations,
@@ -158,9 +179,10 @@ class Dispatch:
 
     async def _call(self, one: pluggy.HookImpl, hook: str, request: object) -> Any:
         self._breakers.admit(one.plugin_name, hook)
+        call = self._calls.get(one) or self._noted(one, hook)
         started = perf_counter()
         try:
-            value = await guarded(one.function, hook, request, self._deadlines.get(hook))
+            value = await guarded(one.function, hook, request, self._deadlines.get(hook), call)
         except PluginError:
             self._breakers.well(one.plugin_name, hook)
             raise
@@ -169,6 +191,10 @@ class Dispatch:
             raise PluginFault(f"{one.plugin_name}.{hook}: {bug}") from bug.__cause__
         self._breakers.well(one.plugin_name, hook)
         return value
+
+    def _noted(self, one: pluggy.HookImpl, hook: str) -> Call:
+        call = self._calls[one] = self.calling.call(one.plugin_name, hook)
+        return call
 
     def _note(self, one: pluggy.HookImpl, hook: str, bug: Bug, seconds: float) -> None:
         cause = bug.__cause__ or bug

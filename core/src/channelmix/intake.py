@@ -10,7 +10,7 @@ from functools import partial
 from attrs import define, evolve, field
 
 from channelmix.dispatch import Dispatch
-from channelmix.errors import NotFound, PluginError, PluginFault
+from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
 from channelmix.loops import Bell
@@ -46,7 +46,14 @@ class Intake:
 
         Raises: `StoreError` if it could not be stored; the network must then come again.
         """
-        asked = self.channels[0].name
+        try:
+            return await self._receive(self.channels[0].name, request)
+        except (Paused, NotFound) as error:
+            get_logger(app=self.app).warning("webhook.put_off", why=str(error))
+            return WebhookResponse(status=503, body="the plugin of this app is paused or disabled")
+
+    async def _receive(self, asked: str, request: WebhookRequest) -> WebhookResponse:
+        """Let one channel of the app authenticate and split a request, and store the events."""
         try:
             received: Received = await self.dispatch.addressed(asked, "receive", request)
         except (PluginError, PluginFault) as error:

@@ -11,7 +11,8 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, cast
 from urllib.parse import quote
@@ -89,15 +90,17 @@ def get_logger(mask: SecretMask | None = None, **bound: Any) -> FilteringBoundLo
     return cast("FilteringBoundLogger", logger)
 
 
-def configure(*, json: bool, level: str = "info") -> None:
+def configure(*, json: bool, level: str = "info", mask: SecretMask | None = None) -> None:
     """Set structlog up for a program of our own: lines on standard error from `level` on.
 
-    Only the command line calls this. `json` gives one object a line, else text for people.
+    Only the command line calls this. `json` gives one object a line, else text for people. All
+    lines pass `mask`, also those of loggers that were made without one.
     """
     renderer, factory = _json_output() if json else _text_output()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            mask or SecretMask(),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
@@ -107,6 +110,32 @@ def configure(*, json: bool, level: str = "info") -> None:
         ),
         logger_factory=factory,
     )
+
+
+@contextmanager
+def libraries(mask: SecretMask) -> Iterator[None]:
+    """Let what libraries log or warn about pass the mask and join our own lines meanwhile."""
+    handler = _Joining(mask)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        root.removeHandler(handler)
+
+
+class _Joining(logging.Handler):
+    """Hands a record of the standard library on to structlog."""
+
+    def __init__(self, mask: SecretMask) -> None:
+        super().__init__(logging.WARNING)
+        self._log = get_logger(mask)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        write("library", logger=record.name, what=record.getMessage(), exc_info=record.exc_info)
 
 
 def frames(error: BaseException, *, last: int = 6) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import define, field
 
@@ -80,6 +81,14 @@ async def forever(
                 await wait(event, every)
     finally:
         bell.leave(event)
+
+
+async def cancel(tasks: Collection[asyncio.Task[Any]], *, seconds: float = 5.0) -> None:
+    """Cancel tasks and wait for their end, at most so long: a plugin may cling to one."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
 
 
 def back_off(failures: int) -> timedelta:

@@ -22,7 +22,7 @@ from channelmix.errors import (
 )
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
-from channelmix.loops import Bell, Brake, back_off, holding
+from channelmix.loops import Bell, Brake, back_off, cancel, holding
 from channelmix.records import Found, Outgoing, Receipt, limits_for
 from channelmix.reviewing import window_closed
 from channelmix.store import feed, outbox, tickets
@@ -67,9 +67,7 @@ class Sender:
         """Wait for what is under way, so long; what is not done by then is uncertain."""
         if self._under_way:
             _, left = await asyncio.wait(self._under_way, timeout=seconds)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await cancel(left)
         now = self.clock.now()
         await self.store.write(
             lambda connection: feed.tell(

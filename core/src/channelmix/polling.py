@@ -238,6 +238,8 @@ def _commit_page(
 ) -> None:
     """Write events and cursor together."""
     journal.append(connection, [arrival])
+    polled = s.channels.update().where(s.channels.c.name == source[0])
+    connection.execute(polled.values(last_poll_at=values["polled_at"]))
     table = s.sources
     connection.execute(
         table.update()

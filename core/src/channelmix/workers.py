@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from channelmix.fetching import Fetcher
-from channelmix.loops import forever
+from channelmix.loops import cancel, forever
 from channelmix.media import Downloader
 from channelmix.observing import Observer
 from channelmix.outbox import Sender
@@ -68,7 +68,8 @@ class Workers:
                 store=desk.store, dispatch=desk.dispatch, name=implementation.plugin_name
             )
             await observer.start()
-            self._loop(f"observe {observer.name}", observer.step)
+            step = self._unless_paused(observer.name, observer.step)
+            self._loop(f"observe {observer.name}", step)
 
     async def _start_channel(self, channel: Channel) -> None:
         """Start what a channel needs."""
@@ -86,7 +87,7 @@ class Workers:
                 health=desk.book,
             )
             await poller.start()
-            self._loop(f"poll {name}", poller.step)
+            self._loop(f"poll {name}", self._unless_paused(name, poller.step))
         if desk.registry.implements(name, "reply"):
             sender = Sender(
                 store=desk.store,
@@ -101,15 +102,12 @@ class Workers:
                 reconciles=desk.registry.implements(name, "reconcile"),
             )
             self._senders.append(sender)
-            self._loop(f"send {name}", sender.step)
+            self._loop(f"send {name}", self._unless_paused(name, sender.step))
 
     async def stop(self) -> None:
         """Stop the loops, then wait for what they have under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for sender in self._senders:
-            await sender.close(STOP_SECONDS)
+        await cancel(self._tasks)
+        await asyncio.gather(*(sender.close(STOP_SECONDS) for sender in self._senders))
         if self._pipeline is not None:
             await self._pipeline.close()
         if self._downloader is not None:
@@ -121,13 +119,24 @@ class Workers:
         self._tasks.append(task)
 
     def _unavailable(self) -> Collection[str]:
-        """Return the configured channels whose plugin is not there: their events wait."""
+        """Return the configured channels whose plugin is not there, or paused: events wait."""
         taking_part = self.desk.assembly.channels()
         return [
             one.name
             for one in self.desk.settings.channels.values()
-            if one.enabled and one.name not in taking_part
+            if one.enabled
+            and (one.name not in taking_part or one.name in self.desk.dispatch.paused())
         ] + [name for name in self.desk.settings.unavailable if name not in taking_part]
+
+    def _unless_paused(
+        self, name: str, step: Callable[[], Awaitable[int]]
+    ) -> Callable[[], Awaitable[int]]:
+        """Return a step that does nothing while a plugin is paused."""
+
+        async def unless() -> int:
+            return 0 if name in self.desk.dispatch.paused() else await step()
+
+        return unless
 
     async def _late(self) -> int:
         """Mark and tell what has become late."""

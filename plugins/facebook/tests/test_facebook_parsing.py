@@ -340,7 +340,7 @@ def test_a_conversation_pushed_and_swept_is_one_thread() -> None:
     conversation["participants"]["data"].reverse()
     swept = means(json.dumps(conversation).encode(), source="conversation")
     pushed = only(direct(fixture("messenger")["text"]))
-    ids = {one.message.thread if isinstance(one, Echo) else one.thread for one in swept}  # type: ignore[union-attr]
+    ids = {one.message.thread if isinstance(one, Echo) else one.thread for one in swept}  # type: ignore[union-attr]  # both are said in a thread
     assert ids == {pushed.thread} == {"41"}
 
 

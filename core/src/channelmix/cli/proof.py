@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import click
@@ -126,10 +127,20 @@ def _print_channels(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
             output.when(one.last_push_at, zone),
             output.when(one.last_poll_at, zone),
             output.when(one.token_expires_at, zone),
-            output.listed([one.why, *(f"{hook} is paused" for hook in one.breakers)]),
+            output.listed([one.why, _held(one, zone), *_paused(one)]),
             style=_colour(good=one.why is None),
         )
     output.show(listing, empty="No channel is configured.")
+
+
+def _held(channel: ChannelLine, zone: ZoneInfo) -> str | None:
+    if channel.held_until is None or channel.held_until < datetime.now(UTC):
+        return None
+    return f"waits until {output.when(channel.held_until, zone)}: {channel.held_because}"
+
+
+def _paused(channel: ChannelLine) -> list[str]:
+    return [f"{hook} is paused" for hook in channel.breakers]
 
 
 def _print_sources(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:

@@ -1,32 +1,19 @@
-"""`channelmix run`: the desk at work, with the web endpoints if they are installed."""
+"""`channelmix run`: the desk at work, under a supervisor or in this process."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-from collections.abc import Callable, Coroutine
-from functools import partial
-from importlib.metadata import entry_points
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 
 import click
-from attrs import evolve
 
-from channelmix import config, log
+from channelmix import log, probe
 from channelmix.cli.call import Call
-from channelmix.desk import Desk
-from channelmix.errors import PluginUnavailable
-from channelmix.settings import Settings
-
-WEB = "channelmix.web"
-"""The entry points of a web server: `serve`, and perhaps the `loop` that it likes best."""
-NO_WEB = (
-    "channelmix-web is not installed: no webhooks are taken, every source is polled instead; "
-    "install channelmix-web to take them"
-)
-
-Serve = Callable[..., Coroutine[Any, Any, None]]
+from channelmix.handover import Handover, Orders, new_folder
+from channelmix.supervisor import Supervisor
 
 
 @click.command("run")
@@ -39,77 +26,87 @@ Serve = Callable[..., Coroutine[Any, Any, None]]
     help="Where to listen; 0: any free port.",
 )
 @click.option("--log-json", is_flag=True, help="Log JSON lines on a terminal, too.")
+@click.option(
+    "--supervise/--no-supervise",
+    default=True,
+    show_default=True,
+    help="Work in a child process that is started again when it ends badly.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0.5),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a plugin may hold up all others; then the work starts again without it.",
+)
+@click.option(
+    "--cool-down",
+    type=click.FloatRange(min=0.5),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it is left out at first; each further time longer, up to 60 times.",
+)
+@click.option("--worker", type=click.Path(path_type=Path), hidden=True)
 @click.pass_obj
-def run_command(call: Call, host: str, port: int, *, log_json: bool) -> None:
+def run_command(
+    call: Call,
+    /,
+    *,
+    host: str,
+    port: int,
+    log_json: bool,
+    supervise: bool,
+    patience: float,
+    cool_down: float,
+    worker: Path | None,
+) -> None:
     """Take in, send and serve, until stopped.
 
     SIGTERM and SIGINT stop it. Prints the webhook addresses; the log goes to standard error,
     for people on a terminal, else as JSON lines.
+
+    A plugin whose code holds up the whole desk is paused: what comes for it is stored and waits.
+    `channelmix channels` shows why and until when; to resume at once, stop and run again.
     """
     json = log_json or not sys.stderr.isatty()
     log.configure(json=json, level="debug" if call.debug else "info")
-    settings, serve = config.load(call.config), _entry("serve")
-    if serve is None:
-        click.echo(NO_WEB, err=True)
-        settings = without_webhooks(settings)
-    with asyncio.Runner(loop_factory=_entry("loop")) as runner:
-        runner.run(_until_told(_work(settings, serve, host, port)))
+    if worker is not None:
+        handover = Handover(worker)
+        _work(call, host, port, json=json, orders=handover.orders(), handover=handover)
+        return
+    broken = asyncio.run(probe.broken(call.config))
+    orders = Orders(broken=broken, patience=patience)
+    if supervise:
+        options = ["--host", host, "--port", str(port), *(["--log-json"] if log_json else [])]
+        code = _supervise(_command(call, options), orders, timedelta(seconds=cool_down))
+        click.get_current_context().exit(code)
+    _work(call, host, port, json=json, orders=orders, handover=None)
 
 
-def _entry(name: str) -> Any:
-    """Load an entry point of the web server, None if there is none.
-
-    Raises: `PluginUnavailable`.
-    """
-    for one in entry_points(group=WEB, name=name):
-        try:
-            return one.load()
-        except ImportError as error:
-            raise PluginUnavailable(f"{one.value} cannot be imported: {error}") from error
-    return None
+def _command(call: Call, options: Sequence[str]) -> list[str]:
+    """Return what starts a worker, but for its folder."""
+    before = ["--config", str(call.config), *(["--debug"] if call.debug else [])]
+    # -P: unlike the command `channelmix`, -m would look for modules in the working folder.
+    return [sys.executable, "-P", "-m", "channelmix", *before, "run", *options]
 
 
-def without_webhooks(settings: Settings) -> Settings:
-    """Let every channel be polled at the pace of one that its network tells nothing."""
-    channels = {name: evolve(one, push=False) for name, one in settings.channels.items()}
-    return evolve(settings, channels=channels)
+def _supervise(command: Sequence[str], orders: Orders, cool_down: timedelta) -> int:
+    with new_folder() as folder:
+        return asyncio.run(
+            Supervisor(
+                command=[*command, "--worker", folder],
+                handover=Handover(Path(folder)),
+                orders=orders,
+                cool_down=cool_down,
+            ).run()
+        )
 
 
-async def _work(settings: Settings, serve: Serve | None, host: str, port: int) -> None:
-    """Work until cancelled. The server stops first, then what the desk has under way."""
-    async with Desk.open(settings) as desk:
-        if serve is None:
-            await asyncio.Event().wait()
-        else:
-            await serve(desk, host=host, port=port, started=partial(_announce, desk))
+def _work(
+    call: Call, host: str, port: int, *, json: bool, orders: Orders, handover: Handover | None
+) -> None:
+    from channelmix.cli.working import Work  # noqa: PLC0415 - a supervisor needs no database
 
-
-def _announce(desk: Desk, url: str) -> None:
-    """Print what to tell the networks."""
-    apps: dict[str, list[str]] = {}
-    for name in desk.assembly.channels():
-        if desk.registry.implements(name, "receive"):
-            apps.setdefault(desk.settings.channels[name].app, []).append(name)
-    click.echo(f"health      {url}/healthz")
-    for app, channels in apps.items():
-        click.echo(f"webhook     {url}/webhooks/{app}  ({', '.join(channels)})")
-
-
-async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Do `work` until a signal asks to stop; a second SIGINT does not wait for the end."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-
-    def stop() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.add_signal_handler(signal.SIGTERM, lambda: None)
-        told.set()
-        task.cancel()
-
-    told = asyncio.Event()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, stop)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not told.is_set():
-            raise
+    Work(call=call, host=host, port=port, json=json, orders=orders, handover=handover).run()

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from attrs import evolve, field, frozen
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from channelmix.projection import Folded
 from channelmix.records import (
     Assignment,
     DeliveryStatus,
@@ -22,9 +23,9 @@ from channelmix.records import (
     Message,
     RawEvent,
 )
-from channelmix.store import feed, items, journal, outbox, tickets, units
+from channelmix.store import feed, items, journal, locks, outbox, tickets, units
 from channelmix.store import schema as s
-from channelmix.store.dialect import upsert
+from channelmix.store.dialect import in_trouble, upsert
 from channelmix.store.feed import Fresh
 from channelmix.store.journal import Settled
 from channelmix.store.types import clean
@@ -60,6 +61,8 @@ def apply(
     mine = journal.still_leased(connection, owner, [work.event.id for work in works])
     held = [work for work in works if work.event.id in mine]
     if held:
+        # Before any savepoint: going back to one would let go of them.
+        locks.hold(connection, (key for one in _told(held) for key in one.locks))
         _guarded(connection, held, rules, now)
     return len(held)
 
@@ -71,9 +74,9 @@ def _guarded(
     savepoint = connection.begin_nested()
     try:
         _apply(connection, works, rules, now)
-    except OperationalError:
-        raise  # the database is in trouble, not the event
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not take others along
+    except Exception as error:
+        if isinstance(error, DBAPIError) and in_trouble(error):
+            raise  # the database is in trouble, not the event
         savepoint.rollback()
         if len(works) > 1:
             for work in works:
@@ -97,36 +100,49 @@ def _apply(
     connection: sa.Connection, works: Sequence[Work], rules: tickets.Rules, now: datetime
 ) -> None:
     """Store what is new, fold it, judge the tickets concerned, settle."""
-    told = [
-        items.Told(event=work.event, inbound=inbound)
-        for work in works
-        for inbound in work.inbounds
-        if not isinstance(inbound, Ignored)
-    ]
+    told = _told(works)
     new = items.store_new(connection, told)
     touched = {one.item for one in new if not isinstance(one.inbound, DeliveryStatus | Lookup)}
     folded = items.fold_items(connection, touched)
+    echoes = [one for one in new if isinstance(one.inbound, Echo)]
+    concerned = _hold(connection, folded, echoes)
     items.write_messages(connection, folded)
     items.scrub(connection, [item for item, one in folded.items() if one.deleted_at is not None])
     items.delivered(connection, new)
     items.want_lookups(connection, new, now)
     write_labels(connection, _labelled(works))
     fresh = _tell_items(new)
-    fresh += outbox.match_echoes(
-        connection, [one for one in new if isinstance(one.inbound, Echo)], now
-    )
+    fresh += outbox.match_echoes(connection, echoes, now)
     fresh += tickets.reproject(
-        connection,
-        units.units_of(connection, touched),
-        rules=rules,
-        now=now,
-        proposals=_proposals(works),
+        connection, concerned, rules=rules, now=now, proposals=_proposals(works)
     )
-    feed.tell(connection, fresh, now)
-    settled = _fates(works, new)
-    journal.settle(connection, settled, now)
+    journal.settle(connection, _fates(works, new), now)
     repeated = {one.item for one in told} - touched
     items.scrub(connection, items.deleted(connection, repeated))
+    feed.tell(connection, fresh, now)
+
+
+def _told(works: Sequence[Work]) -> list[items.Told]:
+    """Gather everything that events tell."""
+    return [
+        items.Told(event=work.event, inbound=inbound)
+        for work in works
+        for inbound in work.inbounds
+        if not isinstance(inbound, Ignored)
+    ]
+
+
+def _hold(
+    connection: sa.Connection,
+    folded: Mapping[items.Item, Folded],
+    echoes: Sequence[items.Told],
+) -> set[units.Unit]:
+    """Hold the units that a batch concerns, and return them."""
+    concerned = units.concerned(connection, folded)
+    if parts := outbox.echoed(connection, echoes):
+        concerned |= tickets.of(connection, tickets.with_parts(parts))
+    units.hold(connection, concerned)
+    return concerned
 
 
 def write_labels(

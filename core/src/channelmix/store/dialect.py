@@ -7,10 +7,18 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 T = TypeVar("T")
 IN_LIMIT = 500
 """How many values one IN list takes: databases have limits, and plans get slow before."""
+CHANNEL = "channelmix"
+"""Where processes announce to each other that they have written."""
+COLLISIONS = frozenset({"40001", "40P01"})
+"""PostgreSQL, Appendix A (error codes): serialization failure, deadlock."""
+TROUBLE = frozenset({"08", "40", "53", "57", "58"})
+"""The same, classes: connection, rollback, resources, operator, system."""
+LOCK_TIMEOUT = "55P03"
 
 
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
@@ -50,8 +58,36 @@ def chunks(values: Iterable[T]) -> Iterable[list[T]]:
         yield whole[start : start + IN_LIMIT]
 
 
-def lock(connection: sa.Connection, statement: sa.Select[Any], *, skip: bool = False) -> Any:
-    """Lock the rows that `statement` selects; SQLite's writer holds the whole file anyway."""
+def lock(
+    connection: sa.Connection, statement: sa.Select[Any], of: sa.Table, *, skip: bool = False
+) -> sa.Select[Any]:
+    """Lock the rows of `of` that `statement` selects; SQLite's writer holds the file anyway."""
     if connection.dialect.name == "sqlite":
         return statement
-    return statement.with_for_update(skip_locked=skip)
+    return statement.with_for_update(of=of, skip_locked=skip)
+
+
+def announce(connection: sa.Connection) -> None:
+    """Tell other processes, with the commit, that there is work; on SQLite they see it."""
+    if connection.dialect.name == "sqlite":
+        return
+    token = connection.get_execution_options()["store"]
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, token)))
+
+
+def in_trouble(error: DBAPIError) -> bool:
+    """Say whether the database is in trouble, so that the same may well succeed later."""
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlstate", None)
+    if code is None:  # SQLite, or PostgreSQL out of reach
+        return isinstance(error, OperationalError)
+    return code[:2] in TROUBLE or code == LOCK_TIMEOUT
+
+
+def in_the_way(error: DBAPIError) -> bool:
+    """Say whether another transaction was in the way, or the connection had gone stale.
+
+    The same may be tried again at once, as long as it was not committed.
+    """
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in COLLISIONS

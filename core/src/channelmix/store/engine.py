@@ -1,4 +1,9 @@
-"""The database behind one desk: one writer thread with group commit, and a few readers."""
+"""The database behind one desk: threads that write, threads that read, one that watches.
+
+Several processes may share one store: on one machine a file of SQLite (a second `run` beside
+the first, the command line beside both), on several hosts PostgreSQL. Leases keep them from
+doing the same twice, and each is woken by what another writes.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +13,57 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from channelmix.errors import ChannelmixError, StoreError
-from channelmix.store.migrate import prepare
+from channelmix.errors import StoreError
+from channelmix.store import migrate
+from channelmix.store.backend import READERS, Backend
+from channelmix.store.dialect import in_the_way
 
 T = TypeVar("T")
 Job = tuple[Callable[[sa.Connection], Any], "Future[Any]"]
+Outcome = tuple["Future[Any]", Any, BaseException | None]
 
-GROUP = 256
-"""How many jobs share a commit at the most."""
-READERS = 2
+TRIES = 5
+"""How often a job is run that another transaction was in the way of."""
 _CLOSE = object()
 
 
 class Store:
     """The tables, reached only by functions that take a connection.
 
-    `write` runs its function in the writer thread, inside a transaction that it shares with
+    `write` runs its function in a writer thread, inside a transaction that it may share with
     whatever else waits; it returns after the commit. A function that raises is rolled back
-    alone. `read` runs in a reader thread and sees the last commit.
+    alone; one that collides with another process is run again. `read` runs in a reader thread
+    and sees one moment, not older than the last commit.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
-        self._engine = _engine(self.url)
+        self._backend = _backend(url)
         self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="channelmix-read")
-        self._writer = threading.Thread(target=self._work, name="channelmix-write", daemon=True)
+        self._writers = [
+            threading.Thread(target=self._work, name=f"channelmix-write-{number}", daemon=True)
+            for number in range(self._backend.writers)
+        ]
+        self._watcher: threading.Thread | None = None
+        self._closing = threading.Event()
         self._commits = 0
+        self._origin: str | None = None
+
+    @property
+    def url(self) -> sa.URL:
+        """Where the data is, with its password."""
+        return self._backend.url
 
     @property
     def place(self) -> str:
         """Where the data is, without a password."""
-        return self.url.render_as_string(hide_password=True)
+        return self._backend.place
 
     @property
     def commits(self) -> int:
@@ -58,76 +75,105 @@ class Store:
 
         Raises: `StoreError` if the database cannot be used or comes from a newer version.
         """
+        backend = self._backend
         try:
-            prepare(self._engine, self.place)
+            migrate.prepare(backend.writing, backend.place)
+            with backend.reading.connect() as connection:
+                self._origin = migrate.origin(connection)
+                backend.permitted(connection)
         except (SQLAlchemyError, OSError) as error:
-            self._engine.dispose()
-            raise StoreError(_why(self.place, error)) from error
-        except ChannelmixError:
-            self._engine.dispose()
+            self._dispose()
+            raise backend.trouble(error) from error
+        except StoreError:
+            self._dispose()
             raise
-        self._writer.start()
+        for engine in (backend.writing, backend.reading):
+            sa_event.listen(engine, "connect", self._recognize)
+        for writer in self._writers:
+            writer.start()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, in a thread, whenever another process may have written."""
+
+        def watching() -> None:
+            for _ in self._backend.others(self._closing):
+                changed()
+
+        self._watcher = threading.Thread(target=watching, name="channelmix-watch", daemon=True)
+        self._watcher.start()
 
     def close(self) -> None:
         """Finish what is queued, then disconnect."""
-        if self._writer.is_alive():
-            self._jobs.put(_CLOSE)
-            self._writer.join()
+        self._closing.set()
+        if self._watcher is not None:
+            self._backend.hush()
+            self._watcher.join()
+        for writer in self._writers:
+            if writer.is_alive():
+                self._jobs.put(_CLOSE)
+        for writer in self._writers:
+            if writer.is_alive():
+                writer.join()
         self._readers.shutdown(wait=True)
-        self._engine.dispose()
+        self._dispose()
+
+    def _dispose(self) -> None:
+        """Close every connection."""
+        self._backend.writing.dispose()
+        self._backend.reading.dispose()
 
     def write(self, job: Callable[[sa.Connection], T]) -> Awaitable[T]:
-        """Run `job` in a transaction; the result comes after its commit."""
+        """Run `job` in a transaction; the result comes after its commit.
+
+        Raises: `StoreError` if the database is in trouble; whatever `job` raises.
+        """
         future: Future[T] = Future()
         self._jobs.put((job, future))
         return asyncio.wrap_future(future)
 
     async def read(self, job: Callable[[sa.Connection], T]) -> T:
-        """Run `job` on what is committed."""
+        """Run `job` on what is committed.
+
+        Raises: `StoreError` if the database is in trouble; whatever `job` raises.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
-    def _read(self, job: Callable[[sa.Connection], T]) -> T:
-        """Run `job` in a reader thread."""
+    def _read(self, job: Callable[[sa.Connection], T], tries: int = TRIES) -> T:
+        """Run `job` in a reader thread; again if its connection had gone stale."""
         try:
-            with self._engine.connect() as connection:
+            with self._backend.reading.connect() as connection:
                 return job(connection)
         except DBAPIError as error:
-            raise StoreError(_why(self.place, error)) from error
+            if tries > 1 and in_the_way(error):
+                return self._read(job, tries - 1)
+            raise self._backend.trouble(error) from error
+
+    # --- writing --------------------------------------------------------------------------
 
     def _work(self) -> None:
         """Take what waits, commit it together, tell everyone; until closed."""
-        closing = False
-        while not closing:
-            batch: list[Job] = []
-            item = self._jobs.get()
-            while True:
+        while batch := self._next():
+            self._commit(batch)
+
+    def _next(self) -> list[Job]:
+        """Wait for jobs; nothing: it is time to close."""
+        batch: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < self._backend.together:
+                item = self._jobs.get(block=not batch)
                 if item is _CLOSE:
-                    closing = True
+                    if batch:
+                        self._jobs.put(_CLOSE)
                     break
                 batch.append(item)
-                if len(batch) >= GROUP:
-                    break
-                try:
-                    item = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            if batch:
-                self._commit(batch)
+        return batch
 
     def _commit(self, batch: list[Job]) -> None:
-        """Run the jobs of a batch in one transaction."""
-        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+        """Run the jobs of a batch in one transaction, and say how they went."""
         try:
-            with self._engine.begin() as connection:
-                outcomes = [
-                    _run(connection, job, future, alone=len(batch) == 1) for job, future in batch
-                ]
+            outcomes = self._transact(batch, TRIES)
         except Exception as error:  # noqa: BLE001 - whatever it is, everybody waiting is told
-            told = error
-            if isinstance(error, SQLAlchemyError):
-                told = StoreError(_why(self.place, error))
-                told.__cause__ = error
-            outcomes = [(future, None, told) for _, future in batch]
+            outcomes = [(future, None, self._told(error)) for _, future in batch]
         else:
             self._commits += 1
         for future, value, problem in outcomes:
@@ -137,6 +183,50 @@ class Store:
                 else:
                     future.set_exception(problem)
 
+    def _transact(self, batch: list[Job], tries: int) -> list[Outcome]:
+        """Run jobs in one transaction; again as long as others are in the way.
+
+        Never after a commit was asked for: it may have succeeded.
+        """
+        done = False
+        try:
+            with self._backend.writing.begin() as connection:
+                alone = len(batch) == 1
+                outcomes = [_run(connection, job, future, alone=alone) for job, future in batch]
+                done = True
+        except DBAPIError as error:
+            if done or tries == 1 or not in_the_way(error):
+                raise
+            return self._transact(batch, tries - 1)
+        return outcomes
+
+    def _told(self, error: Exception) -> Exception:
+        """Return an error as whoever waits for a job is told it."""
+        if not isinstance(error, SQLAlchemyError):
+            return error
+        told = self._backend.trouble(error)
+        told.__cause__ = error
+        return told
+
+    def _recognize(self, connection: Any, _record: Any) -> None:
+        """Make sure that a new connection leads to the database that was opened.
+
+        Raises: `StoreError`.
+        """
+        cursor = connection.cursor()
+        try:
+            cursor.execute("SELECT id FROM origin")
+            found = cursor.fetchone()
+        except Exception:  # noqa: BLE001 - each driver has its own error for: there is no table
+            found = None
+        if found != (self._origin,):
+            connection.close()
+            raise StoreError(
+                f"store {self.place}: is now another database, or an empty one; bring back the "
+                f"one with origin {self._origin}, or stop and start to go on with what is there"
+            )
+        connection.rollback()
+
 
 def _run(
     connection: sa.Connection,
@@ -144,8 +234,8 @@ def _run(
     future: Future[Any],
     *,
     alone: bool,
-) -> tuple[Future[Any], Any, BaseException | None]:
-    """Run one job; if it shares its transaction, in a savepoint of its own."""
+) -> Outcome:
+    """Run one job; if it fails, undo it alone."""
     if alone:
         return future, job(connection), None
     savepoint = connection.begin_nested()
@@ -158,38 +248,23 @@ def _run(
     return future, value, None
 
 
-def _engine(url: sa.URL) -> sa.Engine:
-    """Make the engine, with what each database needs to be told."""
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=READERS + 1, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 15})
+def _backend(url: str) -> Backend:
+    """Choose the backend by the URL; its module is imported only where it is used.
 
-    @sa_event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, see below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+    Raises: `StoreError` for a URL that is none, or of another database.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as error:
+        raise StoreError("store: is no URL; write sqlite:///desk.db") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            from channelmix.store.sqlite import Sqlite  # noqa: PLC0415 - see above
 
-    @sa_event.listens_for(engine, "begin")
-    def _begun(connection: sa.Connection) -> None:
-        # A transaction that reads and then writes could not upgrade its lock while another
-        # process writes; so the writer takes the lock at once.
-        writing = threading.current_thread().name.startswith("channelmix-write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+            return Sqlite.of(parsed)
+        case "postgresql":
+            from channelmix.store.postgresql import Postgresql  # noqa: PLC0415 - see above
 
-    return engine
-
-
-def _why(place: str, error: BaseException) -> str:
-    """Say in one line what is wrong with the database."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    text = " ".join(str(cause).split())
-    return f"store {place}: {text}"
-
-
-def sqlite_path(url: str) -> Path | None:
-    """Return the file of an SQLite URL, None for any other."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None
-    return Path(parsed.database)
+            return Postgresql.of(parsed)
+        case other:
+            raise StoreError(f"store: {other} is neither sqlite:/// nor postgresql://")

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from attrs import field, frozen
 
 from channelmix.records import Happening
+from channelmix.store import locks
 from channelmix.store import schema as s
+from channelmix.store.dialect import announce
 
 
 @frozen(kw_only=True)
@@ -24,8 +26,13 @@ class Fresh:
 
 
 def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
-    """Append to the feed."""
+    """Append to the feed; the last thing a transaction does.
+
+    Whoever tells waits for those who have told and not yet committed. So the ids come in the
+    order of the commits, and a reader never passes one that appears behind it later.
+    """
     if fresh:
+        locks.hold(connection, [locks.FEED])
         rows = [
             {
                 "kind": one.kind,
@@ -37,6 +44,7 @@ def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
             for one in fresh
         ]
         connection.execute(s.happenings.insert(), rows)
+        announce(connection)
 
 
 def after(connection: sa.Connection, position: int, limit: int = 100) -> list[Happening]:

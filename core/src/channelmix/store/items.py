@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from channelmix.records import (
     Edit,
     Identity,
     Inbound,
+    Kind,
     Lookup,
     Message,
     RawEvent,
@@ -30,6 +31,7 @@ from channelmix.records import (
 )
 from channelmix.store import schema as s
 from channelmix.store.dialect import chunks, insert, upsert
+from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
 TYPES: Mapping[type[Inbound], str] = {cls: name for name, cls in INBOUNDS.items()}
@@ -62,7 +64,32 @@ class Told:
     def key(self) -> tuple[str, str, str, str]:
         """What makes it known: the item key."""
         channel, item = self.item
-        return channel, item, TYPES[type(self.inbound)], revision(self.inbound)
+        return channel, item, TYPES[type(self.inbound)], clean(revision(self.inbound))
+
+    @property
+    def locks(self) -> Iterator[Key]:
+        """What to hold before it is stored, so that nobody folds the same without it.
+
+        For what is ours also what it answers, and in conversations the whole of it: whose
+        request it answers depends on what is there.
+        """
+        channel = self.event.channel
+        yield "item", *self.item
+        match self.inbound:
+            case Message() as message:
+                yield from _talk(channel, message)
+            case Echo(message=message):
+                yield from _talk(channel, message)
+            case DeliveryStatus(thread=thread):
+                yield "talk", channel, clean(thread)
+
+
+def _talk(channel: str, message: Message) -> Iterator[Key]:
+    """Return the locks of what a message belongs to."""
+    if message.kind is Kind.DIRECT_MESSAGE:
+        yield "talk", channel, clean(message.thread)
+    if message.parent is not None and message.own:
+        yield "item", channel, clean(message.parent)
 
 
 def item_id(inbound: Inbound) -> str:
@@ -200,13 +227,15 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
         is_root = message.id == message.thread
         text = message.text if is_root and one.deleted_at is None else message.thread_text
         url = message.url if is_root else message.thread_url
+        thread = clean(message.thread)
         row = rows.setdefault(
-            (channel, message.thread),
-            {"channel": channel, "external_id": message.thread, "text": None, "url": None},
+            (channel, thread),
+            {"channel": channel, "external_id": thread, "text": None, "url": None},
         )
         row["text"] = text or row["text"]
         row["url"] = url or row["url"]
-    if not rows:
+    news = _without_known(connection, rows)
+    if not news:
         return
     statement = insert(connection, s.threads)
     excluded = statement.excluded
@@ -218,7 +247,25 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
         },
     )
     # In sorted order, so that two workers never wait for each other's threads.
-    connection.execute(statement, [rows[key] for key in sorted(rows)])
+    connection.execute(statement, [rows[key] for key in sorted(news)])
+
+
+def _without_known(
+    connection: sa.Connection, rows: Mapping[Item, Mapping[str, Any]]
+) -> set[Item]:
+    """Return those threads of which something is new; writing one makes other workers wait."""
+    table = s.threads
+    columns = (table.c.channel, table.c.external_id, table.c.text, table.c.url)
+    news = set(rows)
+    for part in chunks(rows):
+        query = sa.select(*columns).where(
+            sa.tuple_(table.c.channel, table.c.external_id).in_(part)
+        )
+        for channel, external_id, text, url in connection.execute(query):
+            row = rows[channel, external_id]
+            if (row["text"] or text, row["url"] or url) == (text, url):
+                news.discard((channel, external_id))
+    return news
 
 
 def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:

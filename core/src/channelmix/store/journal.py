@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,8 +12,13 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from channelmix.records import Fate, RawEvent, Road
+from channelmix.store import leases
 from channelmix.store import schema as s
-from channelmix.store.dialect import chunks, insert, lock, upsert
+from channelmix.store.dialect import announce, chunks, insert, lock, upsert
+
+SEEN = timedelta(seconds=1)
+LONGEST_KEY = 500
+"""Characters. PostgreSQL indexes no text beyond some 2,700 bytes, and no delivery may fail."""
 
 
 @frozen(kw_only=True)
@@ -52,6 +58,8 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
         )
         total += stored
     _seen(connection, arrivals)
+    if total:
+        announce(connection)
     return total
 
 
@@ -67,7 +75,7 @@ def _row(arrival: Arrival, event: RawEvent) -> dict[str, Any]:
     """Turn an event into a row."""
     return {
         "scope": arrival.scope,
-        "key": event.key,
+        "key": _short(event.key),
         "app": arrival.app,
         "channel": event.channel or None,
         "account": event.account,
@@ -78,16 +86,28 @@ def _row(arrival: Arrival, event: RawEvent) -> dict[str, Any]:
     }
 
 
+def _short(key: str) -> str:
+    """Return a delivery key as it is, or if it is too long to be indexed, its hash."""
+    if len(key) <= LONGEST_KEY:
+        return key
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _seen(connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
-    """Note for each channel when it was last heard of."""
+    """Note for each channel when it was last heard of, to the second.
+
+    Receivers would otherwise wait for each other at its row, commit by commit.
+    """
     latest: dict[tuple[str, str], datetime] = {}
     for arrival in arrivals:
         column = "last_push_at" if arrival.road is Road.PUSH else "last_poll_at"
         for name in {event.channel for event in arrival.events if event.channel}:
             latest[name, column] = arrival.at
-    for (name, column), at in latest.items():
+    channels = s.channels.c
+    for (name, column), at in sorted(latest.items()):
+        stale = sa.or_(channels[column].is_(None), channels[column] < at - SEEN)
         connection.execute(
-            s.channels.update().where(s.channels.c.name == name).values({column: at})
+            s.channels.update().where(channels.name == name, stale).values({column: at})
         )
 
 
@@ -102,18 +122,11 @@ def lease(
 ) -> list[RawEvent]:
     """Lease unsettled events, oldest first, none of the channels in `without`."""
     raw = s.raw_events
-    free = sa.or_(raw.c.lease_until.is_(None), raw.c.lease_until < now)
-    query = sa.select(raw).where(raw.c.settled == sa.false(), free).order_by(raw.c.id).limit(limit)
+    query = sa.select(raw).where(raw.c.settled == sa.false()).order_by(raw.c.id).limit(limit)
     if without:
         query = query.where(sa.or_(raw.c.channel.is_(None), raw.c.channel.not_in(list(without))))
-    rows = connection.execute(lock(connection, query, skip=True)).all()
-    ids = [row.id for row in rows]
-    if ids:
-        connection.execute(
-            raw.update()
-            .where(raw.c.id.in_(ids))
-            .values(lease_owner=owner, lease_until=now + hold, attempts=raw.c.attempts + 1)
-        )
+    more = {"attempts": raw.c.attempts + 1}
+    rows = leases.take(connection, raw, query, owner=owner, now=now, hold=hold, **more)
     return [to_event(row) for row in rows]
 
 
@@ -137,7 +150,7 @@ def still_leased(connection: sa.Connection, owner: str, ids: Sequence[int]) -> s
     query = sa.select(raw.c.id).where(
         raw.c.id.in_(ids), raw.c.lease_owner == owner, raw.c.settled == sa.false()
     )
-    return set(connection.execute(lock(connection, query)).scalars())
+    return set(connection.execute(lock(connection, query, raw)).scalars())
 
 
 @frozen(kw_only=True)
@@ -173,16 +186,6 @@ def settle(connection: sa.Connection, settled: Sequence[Settled], now: datetime)
             .where(raw.c.id.in_(ids))
             .values(settled=True, lease_owner=None, lease_until=None)
         )
-
-
-def release(connection: sa.Connection, owner: str) -> None:
-    """Give back what `owner` holds, so that nobody has to wait for its lease to end."""
-    raw = s.raw_events
-    connection.execute(
-        raw.update()
-        .where(raw.c.settled == sa.false(), raw.c.lease_owner == owner)
-        .values(lease_owner=None, lease_until=None)
-    )
 
 
 def replay(

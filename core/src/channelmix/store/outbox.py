@@ -31,6 +31,16 @@ from channelmix.store.feed import Fresh
 from channelmix.store.types import Time
 
 
+HOLDING_UP = (
+    OutboxState.UNCERTAIN,
+    OutboxState.FAILED,
+    OutboxState.SENDING,
+    OutboxState.QUEUED,
+    OutboxState.CANCELLED,
+)
+"""The states of parts, by how much they hold up their action."""
+
+
 @frozen(kw_only=True)
 class Part:
     """One call of an action, as it will be made."""
@@ -142,7 +152,7 @@ def claim(
         .order_by(part.c.id)
         .limit(limit)
     )
-    ids = list(connection.execute(lock(connection, query, skip=True)).scalars())
+    ids = list(connection.execute(lock(connection, query, part, skip=True)).scalars())
     if not ids:
         return []
     connection.execute(
@@ -159,7 +169,7 @@ def claim(
         )
     )
     _sum_up(connection, _boxes(connection, ids))
-    return _claimed(connection, ids)
+    return _claimed(connection, ids, taken=False)
 
 
 def claim_uncertain(
@@ -184,14 +194,16 @@ def claim_uncertain(
         .order_by(part.c.id)
         .limit(limit)
     )
-    ids = list(connection.execute(lock(connection, query, skip=True)).scalars())
+    ids = list(connection.execute(lock(connection, query, part, skip=True)).scalars())
     if ids:
         connection.execute(part.update().where(part.c.id.in_(ids)).values(next_at=now + hold))
-    return _claimed(connection, ids)
+    return _claimed(connection, ids, taken=True)
 
 
-def _claimed(connection: sa.Connection, ids: Sequence[int]) -> list[Claimed]:
-    """Read parts as the plugin gets them."""
+def _claimed(connection: sa.Connection, ids: Sequence[int], *, taken: bool) -> list[Claimed]:
+    """Read parts as the plugin gets them; what is taken matters only to who looks for them."""
+    if not ids:
+        return []
     part, box = s.outbox_parts, s.outbox
     query = (
         sa.select(
@@ -225,7 +237,7 @@ def _claimed(connection: sa.Connection, ids: Sequence[int]) -> list[Claimed]:
                 automatic=row.automatic,
                 window_opened_at=row.window_opened_at,
                 first_sent_at=row.first_sent_at,
-                taken=_taken(connection, row.channel, row.first_sent_at),
+                taken=_taken(connection, row.channel, row.first_sent_at) if taken else frozenset(),
             ),
         )
         for row in connection.execute(query).all()
@@ -372,8 +384,13 @@ def absent(connection: sa.Connection, part: int, now: datetime) -> None:
     _sum_up(connection, _boxes(connection, [part]))
 
 
-def orphans(connection: sa.Connection, channel: str, now: datetime) -> list[int]:
-    """Return the parts of a channel in `sending` whose owner has not come back."""
+def orphans(
+    connection: sa.Connection, channel: str, now: datetime, *, held: Collection[int] | None = None
+) -> list[int]:
+    """Return the parts of a channel in `sending` whose owner has not come back.
+
+    To change them, hold their tickets first, then ask again which of them (`held`) still are.
+    """
     table, box = s.outbox_parts, s.outbox
     query = (
         sa.select(table.c.id)
@@ -383,12 +400,15 @@ def orphans(connection: sa.Connection, channel: str, now: datetime) -> list[int]
             table.c.lease_until < now,
             box.c.channel == channel,
         )
+        .order_by(table.c.id)
     )
-    return list(connection.execute(lock(connection, query, skip=True)).scalars())
+    if held is not None:
+        query = lock(connection, query.where(table.c.id.in_(held)), table)
+    return list(connection.execute(query).scalars())
 
 
-def abandon(connection: sa.Connection, owner: str, channel: str, now: datetime) -> list[Fresh]:
-    """Make everything that `owner` was sending on a channel uncertain."""
+def under_way(connection: sa.Connection, owner: str, channel: str) -> list[int]:
+    """Return the parts that `owner` is sending on a channel."""
     table, box = s.outbox_parts, s.outbox
     query = (
         sa.select(table.c.id)
@@ -398,14 +418,28 @@ def abandon(connection: sa.Connection, owner: str, channel: str, now: datetime) 
             table.c.owner == owner,
             box.c.channel == channel,
         )
+        .order_by(table.c.id)
     )
-    fresh: list[Fresh] = []
-    for part in connection.execute(query).scalars().all():
-        fresh += uncertain(connection, part, look_at=now, why="the sender stopped")
-    return fresh
+    return list(connection.execute(query).scalars())
 
 
 # --- echoes ---------------------------------------------------------------------------------
+
+
+def echoed(connection: sa.Connection, echoes: Sequence[items.Told]) -> set[int]:
+    """Return the parts that our own messages, seen again, seem to be; hold their tickets."""
+    return {part for one in echoes if (part := _part_of(connection, one)) is not None}
+
+
+def _part_of(connection: sa.Connection, one: items.Told) -> int | None:
+    """Return the part that an echo seems to be, if it belongs to none yet."""
+    echo, (channel, external) = one.inbound, one.item
+    if not isinstance(echo, Echo) or _owner_of(connection, channel, external) is not None:
+        return None
+    part = _by_token(connection, echo.token)
+    if part is None and echo.ours is not False:
+        part = _by_text(connection, channel, echo.message)
+    return part
 
 
 def match_echoes(
@@ -414,15 +448,8 @@ def match_echoes(
     """Match our own messages, seen again, to uncertain parts; else they are native."""
     fresh: list[Fresh] = []
     for one in echoes:
-        echo = one.inbound
-        if not isinstance(echo, Echo):  # pragma: no cover - the caller has chosen
-            continue
         channel, external = one.item
-        if _owner_of(connection, channel, external) is not None:
-            continue
-        part = _by_token(connection, echo.token)
-        if part is None and echo.ours is not False:
-            part = _by_text(connection, channel, echo.message)
+        part = _part_of(connection, one)
         if part is not None:
             fresh += sent(connection, part, [external], how="echo", now=now)
         native = _owner_of(connection, channel, external) is None
@@ -607,20 +634,20 @@ def _boxes(connection: sa.Connection, parts: Sequence[int]) -> list[int]:
 
 def _sum_up(connection: sa.Connection, boxes: Collection[int]) -> dict[int, OutboxState]:
     """Write the state of actions: that of the part which holds them up, or `sent`."""
-    table = s.outbox_parts
-    summed: dict[int, OutboxState] = {}
-    for box in boxes:
-        query = sa.select(table.c.state).where(table.c.outbox_id == box)
-        states = set(connection.execute(query).scalars())
-        order = [
-            OutboxState.UNCERTAIN,
-            OutboxState.FAILED,
-            OutboxState.SENDING,
-            OutboxState.QUEUED,
-            OutboxState.CANCELLED,
-        ]
-        summed[box] = next((state for state in order if state in states), OutboxState.SENT)
-        connection.execute(s.outbox.update().where(s.outbox.c.id == box).values(state=summed[box]))
+    table, box = s.outbox_parts, s.outbox
+    rows = sa.select(box.c.id).where(box.c.id.in_(boxes)).order_by(box.c.id)
+    connection.execute(lock(connection, rows, box))  # what others change is seen, or waits
+    states: dict[int, set[str]] = {one: set() for one in boxes}
+    query = sa.select(table.c.outbox_id, table.c.state).where(table.c.outbox_id.in_(boxes))
+    for row in connection.execute(query):
+        states[row.outbox_id].add(row.state)
+    summed = {
+        one: next((state for state in HOLDING_UP if state in found), OutboxState.SENT)
+        for one, found in states.items()
+    }
+    for state in set(summed.values()):
+        which = [one for one, found in summed.items() if found is state]
+        connection.execute(box.update().where(box.c.id.in_(which)).values(state=state))
     return summed
 
 

@@ -6,7 +6,10 @@ app for pushed events, the channel for polled ones.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -29,6 +32,13 @@ metadata = MetaData(
     }
 )
 
+
+
+def _lease() -> tuple[Column[str], Column[datetime]]:
+    """Make the columns of what only one process may work on at a time, see `leases`."""
+    return Column("lease_owner", String), Column("lease_until", Time)
+
+
 # --- the journal ----------------------------------------------------------------------------
 
 raw_events = Table(
@@ -45,8 +55,7 @@ raw_events = Table(
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Time, nullable=False),
     Column("settled", Boolean, nullable=False, server_default=false()),
-    Column("lease_owner", String),
-    Column("lease_until", Time),
+    *_lease(),
     Column("attempts", Integer, nullable=False, server_default="0"),
     UniqueConstraint("scope", "key"),
 )
@@ -176,13 +185,14 @@ attachments = Table(
     Column("external_id", String),
     Column("name", String),
     Column("mime", String),
-    Column("size", Integer),
+    Column("size", BigInteger),
     Column("text", String),
     Column("state", String, nullable=False),  # none, wanted, stored, failed
     Column("path", String),
     Column("error", String),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_at", Time),
+    *_lease(),
     Index("ix_attachments_state", "state", "next_at"),
 )
 
@@ -209,6 +219,7 @@ lookups = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_at", Time, nullable=False),
     Column("error", String),
+    *_lease(),
     Index("ix_lookups_state", "channel", "state", "next_at"),
 )
 
@@ -313,6 +324,12 @@ receipts = Table(  # an external id belongs to one part, for ever: a match is us
 
 # --- the rest -------------------------------------------------------------------------------
 
+origin = Table(  # one row, written with the tables: it tells this database from another
+    "origin",
+    metadata,
+    Column("id", String, primary_key=True),
+)
+
 happenings = Table(
     "happenings",
     metadata,
@@ -331,6 +348,7 @@ observers = Table(
     Column("position", Id, nullable=False),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("error", String),
+    *_lease(),
 )
 
 sources = Table(
@@ -343,6 +361,7 @@ sources = Table(
     Column("polled_at", Time),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("error", String),
+    *_lease(),
 )
 
 channels = Table(

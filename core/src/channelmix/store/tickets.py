@@ -57,45 +57,42 @@ def reproject(
     now: datetime,
     proposals: Mapping[tuple[str, str], Assignment] | None = None,
 ) -> list[Fresh]:
-    """Judge units anew from what is there, and write their tickets.
+    """Judge units anew from what is there, and write their tickets; the caller holds them.
 
     `proposals` are what assigners chose for messages. Returns what happened.
     """
     if not concerned:
         return []
-    ordered = sorted(concerned)
-    _lock_threads(connection, ordered)
-    loaded = units.load(connection, ordered)
+    loaded = units.load(connection, sorted(concerned))
     judge = _Judge(connection=connection, rules=rules, now=now, proposals=proposals or {})
     return judge.judge(loaded)
 
 
-def reproject_of(
-    connection: sa.Connection, outbox_id: int, *, rules: Rules, now: datetime
-) -> list[Fresh]:
-    """Judge the ticket that an outgoing action answers anew."""
+def of(connection: sa.Connection, which: sa.ColumnElement[bool]) -> set[Unit]:
+    """Return the units of some tickets."""
     table = s.tickets
-    query = (
-        sa.select(table.c.channel, table.c.thread, table.c.person)
-        .join(s.outbox, s.outbox.c.ticket_id == table.c.id)
-        .where(s.outbox.c.id == outbox_id)
-    )
-    concerned = {(row[0], row[1], row[2]) for row in connection.execute(query)}
-    return reproject(connection, concerned, rules=rules, now=now)
+    query = sa.select(table.c.channel, table.c.thread, table.c.person).where(which).distinct()
+    return {(row[0], row[1], row[2]) for row in connection.execute(query)}
 
 
-def _lock_threads(connection: sa.Connection, concerned: Sequence[Unit]) -> None:
-    """Let nobody else judge these threads meanwhile."""
-    if connection.dialect.name == "sqlite":  # its one writer has locked everything
-        return
-    table = s.threads
-    for part in chunks(sorted({unit[:2] for unit in concerned})):
-        query = (
-            sa.select(table.c.id)
-            .where(sa.tuple_(table.c.channel, table.c.external_id).in_(part))
-            .order_by(table.c.channel, table.c.external_id)
-        )
-        connection.execute(lock(connection, query)).all()
+def hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> set[Unit]:
+    """Hold the units of some tickets, before anything else is read or written of them."""
+    found = of(connection, which)
+    units.hold(connection, found)
+    return found
+
+
+def answered_by(*outbox_ids: int) -> sa.ColumnElement[bool]:
+    """Select the tickets that outgoing actions answer."""
+    box = s.outbox
+    return s.tickets.c.id.in_(sa.select(box.c.ticket_id).where(box.c.id.in_(outbox_ids)))
+
+
+def with_parts(parts: Collection[int]) -> sa.ColumnElement[bool]:
+    """Select the tickets that parts of outgoing actions answer."""
+    part, box = s.outbox_parts, s.outbox
+    query = sa.select(box.c.ticket_id).join(part, part.c.outbox_id == box.c.id)
+    return s.tickets.c.id.in_(query.where(part.c.id.in_(parts)))
 
 
 @define(eq=False, kw_only=True)
@@ -285,7 +282,6 @@ class _Judge:
                 {
                     "ticket": plan.old.id,
                     "changed_at": self.now,
-                    "late": plan.old.late and plan.values["due_at"] == plan.old.due_at,
                     **plan.values,
                 }
                 for plan in plans
@@ -293,6 +289,9 @@ class _Judge:
             columns: dict[str, Any] = {
                 name: sa.bindparam(name) for name in rows[0] if name != "ticket"
             }
+            # By the row as it is now: what is late is marked by whoever sees it first.
+            same = table.c.due_at.is_not_distinct_from(sa.bindparam("due_at"))
+            columns["late"] = sa.and_(table.c.late, same)
             statement = table.update().where(table.c.id == sa.bindparam("ticket"))
             self.connection.execute(statement.values(columns), rows)
         return [
@@ -457,24 +456,22 @@ def act_and_reproject(
     now: datetime,
 ) -> bool:
     """Record what a person did and judge the ticket anew; False if there is no such ticket."""
-    ticket = connection.execute(sa.select(s.tickets).where(s.tickets.c.id == ticket_id)).first()
-    if ticket is None:
+    concerned = hold(connection, s.tickets.c.id == ticket_id)
+    if not concerned:
         return False
+    ((channel, _, _),) = concerned
     seen = sa.select(s.messages.c.id, s.messages.c.external_id).where(
         s.messages.c.ticket_id == ticket_id, s.messages.c.own == sa.false()
     )
     rows = connection.execute(seen).all()
     covers = [row.external_id for row in rows] if kind in {"close", "reopen"} else ()
-    done = Done(
-        ticket=ticket_id, channel=ticket.channel, kind=kind, by=by, data=data, covers=covers
-    )
+    done = Done(ticket=ticket_id, channel=channel, kind=kind, by=by, data=data, covers=covers)
     fresh = act(connection, [done], now)
     if "service" in data:
         said = {"name": "service", "value": data["service"], "confidence": 1.0}
         labels = [{"message_id": row.id, "source": "person", **said} for row in rows]
         upsert(connection, s.labels, labels, key=["message_id", "source", "name"])
-    unit = (ticket.channel, ticket.thread, ticket.person)
-    fresh += reproject(connection, {unit}, rules=rules, now=now)
+    fresh += reproject(connection, concerned, rules=rules, now=now)
     feed.tell(connection, fresh, now)
     return True
 
@@ -485,7 +482,7 @@ def late(connection: sa.Connection, now: datetime) -> list[Fresh]:
     query = sa.select(table.c.id, table.c.channel).where(
         table.c.state == TicketState.OPEN, table.c.due_at < now, table.c.late == sa.false()
     )
-    rows = connection.execute(query).all()
+    rows = connection.execute(lock(connection, query, table, skip=True)).all()
     for part in chunks([row.id for row in rows]):
         connection.execute(table.update().where(table.c.id.in_(part)).values(late=True))
     return [Fresh(kind="ticket_late", channel=row.channel, ticket=row.id) for row in rows]

@@ -8,10 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from channelmix.projection import Answer, Close
+from channelmix.projection import Answer, Close, Folded
 from channelmix.records import Kind, OutboxState
+from channelmix.store import items, locks
 from channelmix.store import schema as s
 from channelmix.store.dialect import chunks
+from channelmix.store.items import Item
+from channelmix.store.types import clean
 
 Unit = tuple[str, str, str]
 """Whose requests are judged together: channel, thread, person."""
@@ -30,26 +33,47 @@ class Inputs:
     labels: list[tuple[int, str, str, float, str]] = field(factory=list)
 
 
-def units_of(connection: sa.Connection, items: Collection[tuple[str, str]]) -> set[Unit]:
-    """Return the units that messages belong to; our own belong to whom they answer."""
+def concerned(connection: sa.Connection, folded: Mapping[Item, Folded]) -> set[Unit]:
+    """Return the units that items belong to, before they are written, and did belong to.
+
+    Our own belong to whom they answer. The caller holds the items' locks.
+    """
+    units = _so_far(connection, folded)
+    parents: set[Item] = set()
+    for (channel, _), one in folded.items():
+        message = one.message
+        if message is None:
+            continue
+        thread = clean(message.thread)
+        if not message.own:
+            units.add((channel, thread, items.person_of(message)))
+        elif message.kind is Kind.DIRECT_MESSAGE:
+            units |= _in_thread(connection, channel, thread)
+        elif message.parent is not None:
+            parents.add((channel, clean(message.parent)))
+    return units | _so_far(connection, parents)
+
+
+def _so_far(connection: sa.Connection, of: Collection[Item]) -> set[Unit]:
+    """Return the units of customers' messages as they are written."""
     table = s.messages
     units: set[Unit] = set()
-    parents: set[tuple[str, str]] = set()
-    for part in chunks(sorted(items)):
-        query = sa.select(table).where(sa.tuple_(table.c.channel, table.c.external_id).in_(part))
-        for row in connection.execute(query):
-            if not row.own:
-                units.add((row.channel, row.thread, row.person))
-            elif row.kind == Kind.DIRECT_MESSAGE:
-                units |= _in_thread(connection, row.channel, row.thread)
-            elif row.parent is not None:
-                parents.add((row.channel, row.parent))
-    for part in chunks(sorted(parents)):
+    for part in chunks(sorted(of)):
         query = sa.select(table.c.channel, table.c.thread, table.c.person).where(
             sa.tuple_(table.c.channel, table.c.external_id).in_(part), table.c.own == sa.false()
         )
         units.update((row[0], row[1], row[2]) for row in connection.execute(query))
     return units
+
+
+def hold(connection: sa.Connection, units: Collection[Unit]) -> None:
+    """Let nobody else judge these units, or add to them, until the transaction ends.
+
+    People too: two threads in which somebody turns up at the same moment have one customer.
+    """
+    keys = [("unit", *unit) for unit in units]
+    keys += [("person", channel, person) for channel, _, person in units]
+    locks.hold(connection, keys)
 
 
 def _in_thread(connection: sa.Connection, channel: str, thread: str) -> set[Unit]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -35,13 +37,15 @@ def upgrade() -> None:
         sa.Column("external_id", types.String(), nullable=True),
         sa.Column("name", types.String(), nullable=True),
         sa.Column("mime", types.String(), nullable=True),
-        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("text", types.String(), nullable=True),
         sa.Column("state", types.String(), nullable=False),
         sa.Column("path", types.String(), nullable=True),
         sa.Column("error", types.String(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_at", types.Time(), nullable=True),
+        sa.Column("lease_owner", types.String(), nullable=True),
+        sa.Column("lease_until", types.Time(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attachments")),
     )
     op.create_index(op.f("ix_attachments_message_id"), "attachments", ["message_id"], unique=False)
@@ -164,6 +168,8 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_at", types.Time(), nullable=False),
         sa.Column("error", types.String(), nullable=True),
+        sa.Column("lease_owner", types.String(), nullable=True),
+        sa.Column("lease_until", types.Time(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lookups")),
     )
     op.create_index("ix_lookups_state", "lookups", ["channel", "state", "next_at"], unique=False)
@@ -177,13 +183,13 @@ def upgrade() -> None:
         sa.Column("author", types.String(), nullable=True),
         sa.Column("kind", types.String(), nullable=False),
         sa.Column("own", sa.Boolean(), nullable=False),
-        sa.Column("native", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("native", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("text", types.String(), nullable=True),
         sa.Column("sent_at", types.Time(), nullable=False),
         sa.Column("arrived_at", types.Time(), nullable=False),
         sa.Column("edited_at", types.Time(), nullable=True),
         sa.Column("deleted_at", types.Time(), nullable=True),
-        sa.Column("hidden", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("hidden", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("parent", types.String(), nullable=True),
         sa.Column("url", types.String(), nullable=True),
         sa.Column("rating", types.String(), nullable=True),
@@ -207,8 +213,16 @@ def upgrade() -> None:
         sa.Column("position", types.Id, nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", types.String(), nullable=True),
+        sa.Column("lease_owner", types.String(), nullable=True),
+        sa.Column("lease_until", types.Time(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_observers")),
     )
+    origin = op.create_table(
+        "origin",
+        sa.Column("id", types.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_origin")),
+    )
+    op.bulk_insert(origin, [{"id": secrets.token_hex(8)}])
     op.create_table(
         "outbox",
         sa.Column("id", types.Id, nullable=False),
@@ -245,7 +259,7 @@ def upgrade() -> None:
         sa.Column("looks", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_at", types.Time(), nullable=True),
         sa.Column("error", types.String(), nullable=True),
-        sa.Column("for_person", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("for_person", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_parts")),
         sa.UniqueConstraint("outbox_id", "idx", name=op.f("uq_outbox_parts_outbox_id_idx")),
         sa.UniqueConstraint("token", name=op.f("uq_outbox_parts_token")),
@@ -263,7 +277,7 @@ def upgrade() -> None:
         sa.Column("road", types.String(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", types.Time(), nullable=False),
-        sa.Column("settled", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("settled", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("lease_owner", types.String(), nullable=True),
         sa.Column("lease_until", types.Time(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
@@ -297,6 +311,8 @@ def upgrade() -> None:
         sa.Column("polled_at", types.Time(), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", types.String(), nullable=True),
+        sa.Column("lease_owner", types.String(), nullable=True),
+        sa.Column("lease_until", types.Time(), nullable=True),
         sa.PrimaryKeyConstraint("channel", "source", name=op.f("pk_sources")),
     )
     op.create_table(
@@ -331,7 +347,7 @@ def upgrade() -> None:
         sa.Column("first_response_at", types.Time(), nullable=True),
         sa.Column("last_message_at", types.Time(), nullable=False),
         sa.Column("due_at", types.Time(), nullable=True),
-        sa.Column("late", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("late", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("changed_at", types.Time(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
         sa.UniqueConstraint(

@@ -1,0 +1,91 @@
+"""SQLite: one file, one writer at a time, and several processes that share it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from attrs import define
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from channelmix.errors import StoreError
+from channelmix.store.backend import READERS, Backend
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+PATIENCE = 15
+"""Seconds that a write waits for one of another process."""
+PULSE = 0.1
+"""Seconds between two looks whether another process has written."""
+
+
+@define(eq=False, kw_only=True)
+class Sqlite(Backend):
+    """A database in a file. Any number of processes of one machine may open it."""
+
+    writers: ClassVar[int] = 1
+    together: ClassVar[int] = 256
+
+    @classmethod
+    def of(cls, url: sa.URL) -> Sqlite:
+        """Make the backend of an `sqlite:///` URL.
+
+        Raises: `StoreError` where the URL names no file: threads would each have a database.
+        """
+        if url.database in {None, "", ":memory:"}:
+            raise StoreError(f"store {url}: names no file; write sqlite:///desk.db")
+        # A transaction that reads and then writes could not upgrade its lock while another
+        # process writes; so whoever writes takes the lock at once.
+        return cls(
+            url=url, writing=_engine(url, "BEGIN IMMEDIATE", 1), reading=_engine(url, "BEGIN", READERS)
+        )
+
+    def others(self, stop: threading.Event) -> Iterator[None]:
+        """Yield when `data_version` changes: it does so by other connections' writes alone.
+
+        The one writing connection is the one that asks, so our own writes do not count.
+        """
+        seen = None
+        while not stop.wait(PULSE):
+            try:
+                version = self._version()
+            except SQLAlchemyError:  # whoever works with the store will say so
+                continue
+            if version != seen and seen is not None:
+                yield
+            seen = version
+
+    def _version(self) -> Any:
+        """Return a number that another process' commit changes."""
+        connection = self.writing.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA data_version")
+            return cursor.fetchone()
+        finally:
+            connection.close()
+
+
+def _engine(url: sa.URL, begin: str, connections: int) -> sa.Engine:
+    """Make an engine whose transactions begin as told."""
+    engine = sa.create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": PATIENCE},
+        poolclass=sa.QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -62,18 +62,25 @@ def test_another_process_answers_while_it_runs(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     command = [*CHANNELMIX, "demo", "--seed", "3", "--events", "8", "--dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        lines = iter(demo.stdout.readline, "")
-        assert any("Ctrl-C ends it" in line for line in lines), "it ended too early"
-        desk = ["-c", str(folder / "channelmix.toml")]
-        tickets = json.loads(channelmix(*desk, "tickets", "--json").stdout)
-        ticket = next(one["id"] for one in tickets if one["kind"] in {"comment", "post"})
-        answered = channelmix(*desk, "reply", str(ticket), "Antwort aus dem zweiten Fenster")
-        assert answered.returncode == 0, answered.stderr
-        assert any("Antwort aus dem zweiten Fenster" in line for line in lines)
-        demo.send_signal(signal.SIGINT)
-        list(lines)
-        assert demo.wait(20) == 0
+        try:
+            assert demo.stdout is not None
+            lines = iter(demo.stdout.readline, "")
+            assert any("Ctrl-C ends it" in line for line in lines), "it ended too early"
+            _answer_one(folder, "Antwort aus dem zweiten Fenster")
+            assert any("Antwort aus dem zweiten Fenster" in line for line in lines)
+            demo.send_signal(signal.SIGINT)
+            list(lines)
+            assert demo.wait(20) == 0
+        finally:
+            demo.kill()
+
+
+def _answer_one(folder: Path, text: str) -> None:
+    desk = ["-c", str(folder / "channelmix.toml")]
+    tickets = json.loads(channelmix(*desk, "tickets", "--json").stdout)
+    ticket = next(one["id"] for one in tickets if one["kind"] in {"comment", "post"})
+    answered = channelmix(*desk, "reply", str(ticket), text)
+    assert answered.returncode == 0, answered.stderr
 
 
 def test_it_overwrites_nothing(tmp_path: Path) -> None:

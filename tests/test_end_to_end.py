@@ -14,6 +14,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from attrs import define, field
+from channelmix.cli.answers import attachment
 from channelmix.clock import SystemClock
 from channelmix.desk import Desk
 from channelmix.errors import StoreError
@@ -273,6 +274,15 @@ async def test_everything_that_is_said_becomes_a_ticket(road: Road) -> None:
     await road.proven()
 
 
+async def test_a_name_that_is_told_later_is_the_customers(road: Road) -> None:
+    direct = road.sim.direct_message("Clara Nguyen", "Habt ihr auf?")
+    await road.quiet()
+    assert (await road.ticket(direct)).line.customer is None  # Messenger tells an id only
+    road.sim.comment(road.sim.post("Wir haben auf."), "Clara Nguyen", "Danke!")
+    await road.quiet()
+    assert (await road.ticket(direct)).line.customer == "Clara Nguyen"
+
+
 async def test_photos_are_fetched(road: Road) -> None:
     sim = road.sim
     post = sim.post("Zeigt uns eure Zähler!")
@@ -441,8 +451,6 @@ async def test_hiding_reaches_the_page(road: Road, asked: dict[str, Any]) -> Non
 async def test_an_answer_of_two_parts_is_one_action(
     road: Road, asked: dict[str, Any], tmp_path: Path
 ) -> None:
-    from channelmix.cli.answers import attachment  # noqa: PLC0415 - only this test sends a file
-
     photo = tmp_path / "plan.png"
     photo.write_bytes(road.sim.world.media["picture.png"][1])
     ticket = await road.answer(asked["direct"], attachments=[attachment(photo)])

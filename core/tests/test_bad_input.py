@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from channelmix import hook
@@ -39,7 +40,7 @@ async def test_what_cannot_be_read_is_kept_in_quarantine(open_desk, body, settle
 
 
 async def test_one_bad_event_of_a_thousand_harms_only_itself(open_desk, push, settle):
-    events = [{"id": f"c{n}", "by": f"p{n}", "text": "?"} for n in range(1000)]
+    events: list[Any] = [{"id": f"c{n}", "by": f"p{n}", "text": "?"} for n in range(1000)]
     events[500] = {"type": "bug", "id": "x"}
     events[501] = 17
     async with open_desk() as desk:

@@ -140,7 +140,7 @@ async def test_an_edit_shows_and_a_deletion_scrubs(open_desk, push, settle, unti
         ledger = await desk.ledger()
         assert ledger.adds_up, ledger.balances
         held = await desk.store.read(_everything)
-        assert b"471" not in held
+        assert b"my number" not in held
 
 
 async def settled(desk):
@@ -210,8 +210,8 @@ class Judge(Plugin):
 
 
 async def test_classifiers_and_assigners_decide(open_desk, push, settle):
-    sections = {"plugins": {"judge": {}}, "teams": {"money": {}}}
-    async with open_desk(classes={"judge": Judge}, **sections) as desk:
+    teams, plugins = {"money": dict[str, str]()}, {"judge": dict[str, str]()}
+    async with open_desk(classes={"judge": Judge}, teams=teams, plugins=plugins) as desk:
         await push(desk, QUESTION, {"id": "c2", "by": "ben", "text": "nice colours"})
         await settle(desk)
         lines = {one.customer: one for one in await desk.tickets()}
@@ -305,10 +305,10 @@ async def test_a_deleted_row_shows_in_the_ledger(open_desk, push, settle):
             )
 
 
-async def test_two_desks_in_one_process(toy_settings, push, open_desk, tmp_path, settle):
+async def test_two_desks_in_one_process(push, open_desk, new_database, settle):
     async with (
         open_desk() as one,
-        open_desk(desk={"store": f"sqlite:///{tmp_path / 'two.db'}"}) as two,
+        open_desk(desk={"store": new_database()}) as two,
     ):
         await push(one, QUESTION)
         await settle(one)
@@ -363,15 +363,15 @@ async def test_a_plugin_that_cannot_start_disables_only_itself(open_desk, push, 
         async def open(self, services):
             raise RuntimeError("no")
 
-    broken = {"classes": {"broken": Broken}, "plugins": {"broken": {}}}
-    async with open_desk(**broken) as desk:
+    classes, section = {"broken": Broken}, dict[str, str]()
+    async with open_desk(classes=classes, plugins={"broken": section}) as desk:
         await push(desk, QUESTION)
         await settle(desk)
         assert len(await desk.tickets()) == 1
         assert "RuntimeError" in desk.assembly.unavailable["broken"]
-    broken["plugins"]["broken"]["on_error"] = "fail"
+    section["on_error"] = "fail"
     with pytest.raises(PluginFault):
-        async with open_desk(**broken):
+        async with open_desk(classes=classes, plugins={"broken": section}):
             pytest.fail("it opened")
 
 
@@ -393,7 +393,7 @@ async def test_a_desk_that_does_no_work_opens_only_whom_it_asks(open_desk, push)
             return Findings(findings=(Finding(level="warn", code="tone", text="a bit curt"),))
 
     classes = {"reviewer": Reviewer, "opening": Opening}
-    sections = {"reviewer": {}, "opening": {}}
+    sections = {name: dict[str, str]() for name in classes}
     async with open_desk(classes=classes, plugins=sections, work=False) as desk:
         assert opened == []
         draft = Draft(channel="toy", action=Action.PUBLIC_REPLY, text="No.")

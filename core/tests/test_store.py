@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from channelmix.errors import StoreError
 from channelmix.records import RawEvent, Road
-from channelmix.store import journal, migrate
+from channelmix.store import journal, leases, migrate
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 from channelmix.store.types import clean, encode
@@ -24,8 +23,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store(f"sqlite:///{tmp_path / 'desk.db'}")
+def store(database):
+    opened = Store(database)
     opened.open()
     yield opened
     opened.close()
@@ -37,7 +36,7 @@ def arrival(*keys, channel="toy"):
 
 
 def test_the_migrations_make_the_schema(store):
-    with sa.create_engine(store.url).connect() as connection:
+    with store._backend.reading.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), s.metadata) == []
     folder = Path(migrate.__file__).with_name("migrations")
     scripts = ScriptDirectory(str(folder))
@@ -45,12 +44,11 @@ def test_the_migrations_make_the_schema(store):
     assert {one.revision for one in scripts.walk_revisions()} == migrate.KNOWN
 
 
-def test_a_database_from_a_newer_version_is_refused(store, tmp_path):
-    with sqlite3.connect(tmp_path / "desk.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    again = Store(f"sqlite:///{tmp_path / 'desk.db'}")
+async def test_a_database_from_a_newer_version_is_refused(store, database):
+    newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
+    await store.write(lambda c: c.execute(newer))
     with pytest.raises(StoreError, match="newer channelmix"):
-        again.open()
+        Store(database).open()
 
 
 def test_a_database_that_cannot_be_written_is_named(tmp_path):
@@ -62,10 +60,29 @@ def test_a_database_that_cannot_be_written_is_named(tmp_path):
         Store(f"sqlite:///{tmp_path / 'text.db'}").open()
 
 
-def test_writes_are_durable_and_do_not_block_reads(store, tmp_path):
-    with store._engine.connect() as connection:
+def test_writes_are_durable_and_do_not_block_reads(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'desk.db'}")
+    with store._backend.writing.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    store._backend.writing.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("desk.db", "is no URL"),
+        ("mysql://h/d", "mysql is neither"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+    ],
+)
+def test_a_store_that_cannot_be_is_refused_without_its_password(url, says):
+    with pytest.raises(StoreError, match=says):
+        Store(url)
+    with pytest.raises(StoreError) as caught:
+        Store("anna:hunter2@host")
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_who_writes_together_commits_together_and_fails_alone(store):
@@ -91,7 +108,8 @@ async def test_who_writes_together_commits_together_and_fails_alone(store):
     await asyncio.gather(*jobs)
     with pytest.raises(ValueError, match="mine alone"):
         await failing
-    assert store.commits - before <= 2
+    together = {"sqlite": 2, "postgresql": 22}
+    assert store.commits - before <= together[store.url.get_backend_name()]
     names = await store.read(lambda c: set(c.execute(sa.select(s.observers.c.name)).scalars()))
     assert names == {f"o{n}" for n in range(20)}
 
@@ -107,9 +125,9 @@ async def test_the_same_delivery_is_stored_once_and_counted_twice(store):
     assert tuple(counted) == (5, 3)
 
 
-async def test_two_workers_never_hold_the_same_event(store, tmp_path):
+async def test_two_workers_never_hold_the_same_event(store, database):
     await store.write(lambda c: journal.append(c, [arrival(*(str(n) for n in range(30)))]))
-    other = Store(f"sqlite:///{tmp_path / 'desk.db'}")
+    other = Store(database)
     other.open()
 
     def lease(owner, now=NOW):
@@ -120,12 +138,61 @@ async def test_two_workers_never_hold_the_same_event(store, tmp_path):
     one, two = await asyncio.gather(store.write(lease("one")), other.write(lease("two")))
     assert len(one) + len(two) == 30
     assert not {event.id for event in one} & {event.id for event in two}
+    again = await store.write(lease("one"))
+    assert {event.id for event in again} >= {event.id for event in one}
     later = await store.write(lease("three", NOW + timedelta(minutes=2)))
     assert len(later) == 20
     ids = [event.id for event in one]
     mine = await store.write(lambda c: journal.still_leased(c, "one", ids))
     assert mine.isdisjoint(event.id for event in later)
     other.close()
+
+
+async def test_a_delivery_key_of_any_length_is_stored_once(store):
+    long = "k" * 100_000
+    for keys in ([long, long + "x"], [long]):
+        await store.write(lambda c, keys=keys: journal.append(c, [arrival(*keys)]))
+    count = sa.select(sa.func.count()).select_from(s.raw_events)
+    assert await store.read(lambda c: c.execute(count).scalar()) == 2
+
+
+async def test_leasing_looks_only_at_what_is_unsettled(store):
+    keys = [str(n) for n in range(3000)]
+    await store.write(lambda c: journal.append(c, [arrival(*keys)]))
+    old = s.raw_events.update().where(s.raw_events.c.id <= 2990).values(settled=True)
+    await store.write(lambda c: c.execute(old))
+    await store.write(lambda c: c.exec_driver_sql("ANALYZE"))
+    asked = []
+
+    def lease(connection):
+        def listen(_connection, _cursor, statement, parameters, _context, _many):
+            asked.append((statement, parameters))
+
+        sa.event.listen(connection, "before_cursor_execute", listen)
+        hold = timedelta(seconds=60)
+        found = journal.lease(connection, owner="me", now=NOW, hold=hold, limit=100)
+        plan = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+        statement, parameters = asked[0]
+        rows = connection.exec_driver_sql(plan + statement, parameters).all()
+        return len(found), " ".join(str(row) for row in rows)
+
+    found, plan = await store.write(lease)
+    assert found == 10
+    assert "ix_raw_events_unsettled" in plan
+
+
+async def test_what_only_one_may_do_is_given_back(store):
+    await store.write(lambda c: journal.append(c, [arrival("a", "b")]))
+
+    def lease(owner):
+        return lambda c: journal.lease(
+            c, owner=owner, now=NOW, hold=timedelta(seconds=60), limit=20
+        )
+
+    assert len(await store.write(lease("one"))) == 2
+    assert await store.write(lease("two")) == []
+    await store.write(lambda c: leases.give_back(c, "one"))
+    assert len(await store.write(lease("two"))) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

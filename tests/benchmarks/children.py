@@ -37,11 +37,22 @@ class Child:
 
     def ask(self, name: str, **arguments: Any) -> Any:
         """Let it carry out one command, and return what it says."""
-        return self._tell(name, arguments)["result"]
+        self.start(name, **arguments)
+        return self.finish()
+
+    def start(self, name: str, **arguments: Any) -> None:
+        """Let it begin with a command."""
+        self._input.write(json.dumps([name, arguments]) + "\n")
+        self._input.flush()
+
+    def finish(self) -> Any:
+        """Wait for the end of the command, and return what it says."""
+        return self._read()["result"]
 
     def cpu(self) -> float:
         """Return the processor time of all its threads so far, in seconds."""
-        seconds: float = self._tell("", {})["cpu"]
+        self.start("")
+        seconds: float = self._read()["cpu"]
         return seconds
 
     def __enter__(self) -> Self:
@@ -72,11 +83,6 @@ class Child:
     @property
     def _output(self) -> Any:
         return self._process.stdout
-
-    def _tell(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        self._input.write(json.dumps([name, arguments]) + "\n")
-        self._input.flush()
-        return self._read()
 
     def _read(self) -> dict[str, Any]:
         line = self._output.readline()

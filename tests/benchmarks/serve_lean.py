@@ -51,9 +51,7 @@ class Writer:
     def __init__(self, file: Path) -> None:
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._connection.executescript(
-            "pragma journal_mode=wal; pragma synchronous=full;" + SCHEMA
-        )
+        self._connection.executescript("pragma journal_mode=wal; pragma synchronous=full;" + SCHEMA)
         threading.Thread(target=self._work, daemon=True).start()
 
     async def write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:

@@ -24,7 +24,9 @@ async def webhook(request: Request) -> PlainTextResponse:
 async def main() -> None:
     """Serve until told to end."""
     pin(SERVER)
-    async with served(Starlette(routes=[Route("/webhooks/{app}", webhook, methods=["POST"])])) as url:
+    async with served(
+        Starlette(routes=[Route("/webhooks/{app}", webhook, methods=["POST"])])
+    ) as url:
         await obey({}, url)
 
 

@@ -6,16 +6,14 @@ shared httpx client. SQLite is told the same as ours: WAL and full durability.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import click
 import httpx
 import msgspec
-from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request
+from fastapi import BackgroundTasks, FastAPI, HTTPException, Request
 from sqlalchemy import ForeignKey, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
@@ -91,12 +89,26 @@ def sessions(file: Path) -> sessionmaker[Session]:
 
 
 class Steps:
-    """What the background task does, each step in a session of its own."""
+    """What is done with an event, each step in a session of its own.
+
+    The endpoint has no session by `Depends`: that would hold a connection until the background
+    task is over, which needs one itself, and under load all would wait for each other.
+    """
 
     def __init__(self, make: sessionmaker[Session], client: httpx.AsyncClient, url: str) -> None:
         self._make = make
         self._client = client
         self._url = url
+
+    def store(self, said: dict[str, Any]) -> int | None:
+        """Keep an event; None if it is there already."""
+        with self._make() as session:
+            if session.scalars(select(Event).filter_by(key=said["id"])).first() is not None:
+                return None
+            stored = Event(key=said["id"], body=msgspec.json.encode(said))
+            session.add(stored)
+            session.commit()
+            return stored.id
 
     async def process(self, event_id: int) -> None:
         """Take one event all the way."""
@@ -161,47 +173,33 @@ class Steps:
             session.commit()
 
 
-def application(file: Path, api_url: str, client: httpx.AsyncClient) -> FastAPI:
-    """Make the application."""
-    make = sessions(file)
-    steps = Steps(make, client, api_url + REPLIES)
-    app = FastAPI()
+app = FastAPI()
 
-    def session() -> Iterator[Session]:
-        with make() as one:
-            yield one
 
-    @app.post("/webhooks/{name}")
-    async def webhook(
-        name: str,  # noqa: ARG001 - the address of the app, as everywhere
-        request: Request,
-        background: BackgroundTasks,
-        db: Annotated[Session, Depends(session)],
-    ) -> dict[str, bool]:
-        body = await request.body()
-        if not authentic(request.headers.get(SIGNATURE, ""), body):
-            raise HTTPException(401, "bad signature")
-        for said in msgspec.json.decode(body):
-            if db.scalars(select(Event).filter_by(key=said["id"])).first() is None:
-                stored = Event(key=said["id"], body=msgspec.json.encode(said))
-                db.add(stored)
-                db.commit()
-                background.add_task(steps.process, stored.id)
-        return {"ok": True}
-
-    return app
+@app.post("/webhooks/{name}")
+async def webhook(
+    name: str,  # noqa: ARG001 - the address names the app, as everywhere
+    request: Request,
+    background: BackgroundTasks,
+) -> dict[str, bool]:
+    """Check, store, and leave the rest to the background."""
+    body = await request.body()
+    if not authentic(request.headers.get(SIGNATURE, ""), body):
+        raise HTTPException(401, "bad signature")
+    steps: Steps = request.app.state.steps
+    for said in msgspec.json.decode(body):
+        stored = steps.store(said)
+        if stored is not None:
+            background.add_task(steps.process, stored)
+    return {"ok": True}
 
 
 async def main(file: Path, api_url: str) -> None:
     """Serve until told to end."""
-    async with httpx.AsyncClient(trust_env=False) as client, _served(file, api_url, client) as url:
-        await obey({}, url)
-
-
-@asynccontextmanager
-async def _served(file: Path, api_url: str, client: httpx.AsyncClient) -> Any:
-    async with served(application(file, api_url, client)) as url:
-        yield url
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        app.state.steps = Steps(sessions(file), client, api_url + REPLIES)
+        async with served(app) as url:
+            await obey({}, url)
 
 
 @click.command()

@@ -37,6 +37,7 @@ async def served(app: Any) -> AsyncIterator[str]:
             app,
             access_log=False,
             http="httptools",
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             proxy_headers=False,

@@ -135,11 +135,15 @@ def accept(
 ) -> int:
     """Put an answer into the outbox and the ticket's history, in one transaction.
 
-    Raises: `Refused` for the same answer given a moment ago, by whomever.
+    Raises: `Refused` for the same answer given a moment ago, by whomever, and for any that
+    was given since this one was prepared.
     """
     draft = prepared.draft
     target = draft.target.id if draft.target else None
+    concerned = tickets.hold(connection, s.tickets.c.id == draft.ticket)
     _refuse_twice(connection, draft, target, now)
+    if target and not prepared.used and _used(connection, draft.channel, draft.action, target):
+        raise Refused("somebody has just done the same to this message: look, then decide")
     row = outbox.accept(
         connection,
         Accepted(
@@ -167,7 +171,7 @@ def accept(
             outbox=row,
         )
         fresh = tickets.act(connection, [done], now)
-        fresh += tickets.reproject_of(connection, row, rules=rules, now=now)
+        fresh += tickets.reproject(connection, concerned, rules=rules, now=now)
         feed.tell(connection, fresh, now)
     return row
 

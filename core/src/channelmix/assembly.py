@@ -70,7 +70,7 @@ class Assembly:
         why = (
             str(error) if isinstance(error, ChannelmixError) else f"{type(error).__name__}: {error}"
         )
-        self.unavailable[name] = why
+        why = self.unavailable[name] = self.mask.text(why)
         get_logger(plugin=name).error("plugin.disabled", why=why)
 
     def _channel(self, section: ChannelSettings) -> Plugin:
@@ -116,7 +116,8 @@ class Assembly:
             error = await self._open_one(dispatch, plugin)
             if isinstance(plugin, Channel):
                 pause = dispatch.paused().get(plugin.name)
-                await health.set(plugin.name, *_state_at_start(error, pause))
+                failed = self.unavailable[plugin.name] if error else None
+                await health.set(plugin.name, *_state_at_start(failed, pause))
         for name, why in self.unavailable.items():
             if name in self.settings.unavailable:
                 await health.set(name, "disabled", why)
@@ -178,10 +179,10 @@ class Assembly:
         return {one.name: one for one in self.plugins() if isinstance(one, Channel)}
 
 
-def _state_at_start(error: Exception | None, pause: Pause | None) -> tuple[State, str | None]:
-    """Say how a channel does that was just opened."""
-    if error is not None:
-        return "disabled", str(error)
+def _state_at_start(failed: str | None, pause: Pause | None) -> tuple[State, str | None]:
+    """Say how a channel does that was just opened, or failed to."""
+    if failed is not None:
+        return "disabled", failed
     return ("paused", pause.why) if pause else ("ok", None)
 
 

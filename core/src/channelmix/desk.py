@@ -95,6 +95,7 @@ class Desk:
         work: bool = True,
         clock: Clock | None = None,
         transport: Any = None,
+        owner: str | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -117,7 +118,7 @@ class Desk:
         )
         self.rules = Rules(settings=settings, limits=self._limits)
         self._work = work
-        self._owner = secrets.token_hex(8)
+        self._owner = owner or secrets.token_hex(8)
         self._intakes: dict[str, Intake] = {}
         self._workers: Workers | None = None
         self._notes: set[asyncio.Task[None]] = set()
@@ -131,17 +132,20 @@ class Desk:
         clock: Clock | None = None,
         transport: Any = None,
         plugins: Mapping[str, type[Plugin]] | None = None,
+        owner: str | None = None,
     ) -> Desk:
         """Return the desk that a configuration describes; `async with` opens it.
 
         `source` is a file, its content, or `Settings`. With `work=False` nothing goes on in the
         background: for reading, and for leaving work to another process. `plugins` are classes
         by entry point name, in place of what is installed; `transport` replaces the network.
+        `owner` is the name of an earlier desk that died, and surely did: this one goes on with
+        what that one had begun, without waiting for its leases to end.
 
         Raises: `ConfigError` with every mistake in the configuration.
         """
         settings = source if isinstance(source, Settings) else config.load(source, plugins=plugins)
-        return cls(settings, work=work, clock=clock, transport=transport)
+        return cls(settings, work=work, clock=clock, transport=transport, owner=owner)
 
     async def __aenter__(self) -> Self:
         """Open the store and the plugins, and start the work.
@@ -149,6 +153,8 @@ class Desk:
         Raises: `StoreError`; with `on_error = "fail"` what a plugin raised.
         """
         await asyncio.to_thread(self.store.open)
+        loop = asyncio.get_running_loop()
+        self.store.watch(lambda: loop.call_soon_threadsafe(self.bell.ring))
         try:
             self.assembly.build()
             for app in {one.app for one in self.settings.channels.values()}:
@@ -452,25 +458,24 @@ class Desk:
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
         """Say of an uncertain action whether it arrived; what did not is sent again."""
         now = self.clock.now()
-
-        def job(connection: sa.Connection) -> bool:
-            fresh = outbox.resolve(connection, outbox_id, arrived=arrived, now=now)
-            feed.tell(connection, fresh or [], now)
-            return fresh is not None
-
-        await self._decide(outbox_id, "uncertain", job)
+        await self._decide(
+            outbox_id,
+            "uncertain",
+            lambda c: outbox.resolve(c, outbox_id, arrived=arrived, now=now),
+        )
 
     async def _decide(
-        self, outbox_id: int, wanted: str, job: Callable[[sa.Connection], bool]
+        self, outbox_id: int, wanted: str, job: Callable[[sa.Connection], list[feed.Fresh] | None]
     ) -> None:
         """Carry out a person's decision on an action, and judge its ticket anew."""
         now = self.clock.now()
 
         def whole(connection: sa.Connection) -> bool:
+            concerned = tickets.hold(connection, tickets.answered_by(outbox_id))
             done = job(connection)
-            fresh = tickets.reproject_of(connection, outbox_id, rules=self.rules, now=now)
-            feed.tell(connection, fresh, now)
-            return done
+            fresh = tickets.reproject(connection, concerned, rules=self.rules, now=now)
+            feed.tell(connection, (done or []) + fresh, now)
+            return done is not None
 
         if not await self._write(whole):
             raise Refused(f"outbox {outbox_id} is not {wanted}")

@@ -15,12 +15,15 @@ from channelmix.errors import MediaError
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
 from channelmix.media import Downloader
+from channelmix.store import leases
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 
 SIDE_BY_SIDE = 4
 TRIES = 6
 FIRST_PAUSE = timedelta(seconds=5)
+HOLD = timedelta(minutes=10)
+"""How long an attachment is left to the process that took it; longer than any download."""
 
 
 @define(eq=False, kw_only=True)
@@ -32,6 +35,7 @@ class Fetcher:
     downloader: Downloader
     api_url: Callable[[str], str | None]
     """Where a channel's network is, if it has been told: the one private address allowed."""
+    owner: str
 
     async def step(self) -> int:
         """Fetch some of what is wanted; return how many."""
@@ -47,7 +51,14 @@ class Fetcher:
             .order_by(table.c.id)
             .limit(SIDE_BY_SIDE)
         )
-        rows = await self.store.read(lambda connection: connection.execute(query).all())
+        due = query.where(leases.free(table, self.owner, now))
+        if not await self.store.read(lambda connection: connection.execute(due).first()):
+            return 0
+        rows = await self.store.write(
+            lambda connection: leases.take(
+                connection, table, query, owner=self.owner, now=now, hold=HOLD
+            )
+        )
         await asyncio.gather(*(self._fetch(row) for row in rows))
         return len(rows)
 
@@ -78,8 +89,9 @@ class Fetcher:
         statement = s.attachments.update().where(
             s.attachments.c.id == row.id, s.attachments.c.state == "wanted"
         )
+        free = {"lease_owner": None, "lease_until": None}
         kept = await self.store.write(
-            lambda connection: connection.execute(statement.values(values)).rowcount
+            lambda connection: connection.execute(statement.values(values | free)).rowcount
         )
         if not kept and values["state"] == "stored":
             await self.forget([values["path"]])
@@ -93,8 +105,8 @@ class Fetcher:
         paths = await self.store.read(lambda connection: list(connection.execute(query).scalars()))
         if paths:
             await self.forget(paths)
-            gone = table.update().where(table.c.state == "forgotten").values(path=None)
-            await self.store.write(lambda connection: connection.execute(gone))
+            gone = table.update().where(table.c.state == "forgotten", table.c.path.in_(paths))
+            await self.store.write(lambda connection: connection.execute(gone.values(path=None)))
         return len(paths)
 
     async def forget(self, paths: list[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,8 @@ T = TypeVar("T")
 class Orders:
     """What the supervisor wants of a worker."""
 
+    owner: str = field(factory=lambda: secrets.token_hex(8))
+    """The same for all workers of a supervisor: each goes on with what the last one had begun."""
     broken: Mapping[str, str] = field(factory=dict)
     """Entry points that must not be imported, and why."""
     pauses: tuple[Pause, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -34,6 +35,7 @@ class HealthBook:
     store: Store
     clock: Clock
     _now: dict[str, Health] = field(factory=dict, init=False)
+    _in_turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     def of(self, channel: str) -> Health:
         """Return how a channel does."""
@@ -51,7 +53,8 @@ class HealthBook:
         else:
             log.warning("channel.bad", state=state, why=why)
         now = self.clock.now()
-        await self.store.write(lambda connection: _write(connection, channel, state, why, now))
+        async with self._in_turn:  # the store has several writers: the last word must come last
+            await self.store.write(lambda connection: _write(connection, channel, state, why, now))
 
     async def hold(self, channels: Sequence[str], why: str, until: datetime) -> None:
         """Note that channels slow down."""

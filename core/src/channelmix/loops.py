@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
+from channelmix.errors import StoreError
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
 
@@ -20,8 +21,8 @@ BACK_OFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 class Bell:
     """Wakes every loop of this process that waits for something to do.
 
-    It only saves time: each loop also looks by itself now and then, so a ring that is lost, or
-    a row that another process wrote, costs a moment and nothing else.
+    What another process writes rings it too (`Store.watch`). It only saves time: each loop
+    also looks by itself now and then, so a ring that is lost costs a moment and nothing else.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,7 @@ async def forever(
 ) -> None:
     """Run `step` as long as it finds something to do, then wait for the bell; until cancelled.
 
-    A step that fails is logged and comes again, later and later.
+    A step that fails is logged and comes again, later and later; if the store is away, soon.
     """
     log = get_logger(loop=name)
     event = bell.listen()
@@ -68,6 +69,11 @@ async def forever(
             try:
                 found = await step()
                 failures = 0
+            except StoreError as error:
+                failures += 1
+                log.error("loop.without_store", error=str(error), again_in=store_pause(failures))  # noqa: TRY400 - it is no bug: a line says it
+                await asyncio.sleep(store_pause(failures))
+                continue
             except Exception:
                 pause = BACK_OFF[min(failures, len(BACK_OFF) - 1)]
                 failures += 1
@@ -89,6 +95,11 @@ async def cancel(tasks: Collection[asyncio.Task[Any]], *, seconds: float = 5.0) 
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)
+
+
+def store_pause(failures: int) -> float:
+    """Return how many seconds to wait for a store that is away: never long, it has no limits."""
+    return BACK_OFF[min(failures, 3) - 1]
 
 
 def back_off(failures: int) -> timedelta:

@@ -19,10 +19,12 @@ from channelmix.errors import (
     Paused,
     Rejected,
     RetryLater,
+    StoreError,
 )
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
-from channelmix.loops import Bell, Brake, back_off, cancel, holding
+from channelmix.log import get_logger
+from channelmix.loops import Bell, Brake, back_off, cancel, holding, store_pause
 from channelmix.records import Found, Outgoing, Receipt, limits_for
 from channelmix.reviewing import window_closed
 from channelmix.store import feed, outbox, tickets
@@ -68,12 +70,21 @@ class Sender:
         if self._under_way:
             _, left = await asyncio.wait(self._under_way, timeout=seconds)
             await cancel(left)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Make uncertain what this owner was sending, also in an earlier life."""
         now = self.clock.now()
-        await self.store.write(
-            lambda connection: feed.tell(
-                connection, outbox.abandon(connection, self.owner, self.channel.name, now), now
-            )
-        )
+
+        def job(connection: sa.Connection) -> None:
+            parts = outbox.under_way(connection, self.owner, self.channel.name)
+            tickets.hold(connection, tickets.with_parts(parts))
+            fresh: list[feed.Fresh] = []
+            for part in parts:
+                fresh += outbox.uncertain(connection, part, look_at=now, why="the sender stopped")
+            feed.tell(connection, fresh, now)
+
+        await self.store.write(job)
 
     # --- sending ----------------------------------------------------------------------------
 
@@ -108,7 +119,7 @@ class Sender:
         """Carry out one part and record what came of it."""
         outgoing = claimed.outgoing
         if closed := self._closed(outgoing):
-            await self._record(claimed, lambda c: outbox.failed(c, claimed.part, why=closed))
+            await self._record(claimed, lambda c: outbox.failed(c, claimed, why=closed))
             return
         try:
             receipt: Receipt = await self.dispatch.addressed(self.channel.name, "reply", outgoing)
@@ -136,38 +147,52 @@ class Sender:
 
     async def _outcome(self, claimed: Claimed, error: ChannelmixError) -> Outcome:
         """Turn an error into what is recorded of the part."""
-        now, part, name = self.clock.now(), claimed.part, self.channel.name
+        now, name = self.clock.now(), self.channel.name
         why = str(error)
         match error:
             case Rejected() | Misconfigured() | NotFound():
-                return lambda c: outbox.failed(c, part, why=why)
+                return lambda c: outbox.failed(c, claimed, why=why)
             case AuthorizationLost():
                 await self.health.set(name, "unauthorized", why)
                 until = now + UNAUTHORIZED_PAUSE
-                return lambda c: outbox.postponed(c, part, until=until, why=why, attempt=False)
+                return lambda c: outbox.postponed(c, claimed, until=until, why=why, attempt=False)
             case Paused():
                 return lambda c: outbox.postponed(
-                    c, part, until=error.until, why=why, attempt=False
+                    c, claimed, until=error.until, why=why, attempt=False
                 )
             case RetryLater():
                 first = claimed.outgoing.first_sent_at or now
                 if now - first > GIVE_UP:
-                    return lambda c: outbox.failed(c, part, why=f"gave up: {why}")
+                    return lambda c: outbox.failed(c, claimed, why=f"gave up: {why}")
                 until = now + (error.after or back_off(claimed.attempts))
-                return lambda c: outbox.postponed(c, part, until=until, why=why)
+                return lambda c: outbox.postponed(c, claimed, until=until, why=why)
             case _:  # Uncertain, PluginFault, whatever else: nobody knows whether it arrived
-                return lambda c: _unclear(c, part, now, why)
+                return lambda c: _unclear(c, claimed.part, now, why, claimed.last_sent_at)
 
     async def _record(self, claimed: Claimed, outcome: Outcome) -> None:
-        """Write an outcome, and judge the ticket anew with it."""
-        now = self.clock.now()
+        """Write an outcome, and judge the ticket anew with it.
+
+        However long the store is away: what the network answered is known only here.
+        """
+        now, failures = self.clock.now(), 0
 
         def job(connection: sa.Connection) -> None:
+            concerned = tickets.hold(connection, tickets.answered_by(claimed.outbox))
             fresh = outcome(connection) or []
-            fresh += tickets.reproject_of(connection, claimed.outbox, rules=self.rules, now=now)
+            fresh += tickets.reproject(connection, concerned, rules=self.rules, now=now)
             feed.tell(connection, fresh, now)
 
-        await self.store.write(job)
+        while True:
+            try:
+                await self.store.write(job)
+            except StoreError as error:
+                failures += 1
+                get_logger(channel=self.channel.name).error(
+                    "outbox.not_recorded", part=claimed.part, error=str(error)
+                )
+                await asyncio.sleep(store_pause(failures))
+            else:
+                return
 
     # --- looking ----------------------------------------------------------------------------
 
@@ -176,16 +201,29 @@ class Sender:
         now = self.clock.now()
 
         def job(connection: sa.Connection) -> list[Claimed]:
-            for part in outbox.orphans(connection, self.channel.name, now):
-                feed.tell(connection, _unclear(connection, part, now, "the sender stopped"), now)
-            return outbox.claim_uncertain(
+            fresh = self._take_orphans(connection, now)
+            found = outbox.claim_uncertain(
                 connection, channel=self.channel.name, now=now, hold=HOLD, limit=SIDE_BY_SIDE
             )
+            feed.tell(connection, fresh, now)
+            return found
 
         claimed = await self.store.write(job)
         for one in claimed:
             await self._look_for(one)
         return len(claimed)
+
+    def _take_orphans(self, connection: sa.Connection, now: datetime) -> list[feed.Fresh]:
+        """Make uncertain what somebody was sending who has not come back."""
+        name = self.channel.name
+        lost = outbox.orphans(connection, name, now)
+        if not lost:
+            return []
+        concerned = tickets.hold(connection, tickets.with_parts(lost))
+        fresh: list[feed.Fresh] = []
+        for part in outbox.orphans(connection, name, now, held=lost):
+            fresh += _unclear(connection, part, now, "the sender stopped")
+        return fresh + tickets.reproject(connection, concerned, rules=self.rules, now=now)
 
     async def _look_for(self, claimed: Claimed) -> None:
         """Ask the network for one part."""
@@ -244,7 +282,15 @@ def _ask_person(part: int, now: datetime, why: str) -> Outcome:
     return _nothing(lambda c: outbox.looked(c, part, next_at=now, why=why, give_up=True))
 
 
-def _unclear(connection: sa.Connection, part: int, now: datetime, why: str) -> list[feed.Fresh]:
+def _unclear(
+    connection: sa.Connection,
+    part: int,
+    now: datetime,
+    why: str,
+    claimed_at: datetime | None = None,
+) -> list[feed.Fresh]:
     """Make a part uncertain; an echo that came before may clear it at once."""
-    fresh = outbox.uncertain(connection, part, look_at=now + FIRST_LOOK, why=why)
+    fresh = outbox.uncertain(
+        connection, part, look_at=now + FIRST_LOOK, why=why, claimed_at=claimed_at
+    )
     return fresh + outbox.match_uncertain(connection, part, now) if fresh else fresh

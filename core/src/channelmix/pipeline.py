@@ -28,7 +28,7 @@ from channelmix.records import (
 )
 from channelmix.registry import Registry
 from channelmix.store import apply as applying
-from channelmix.store import feed, journal, tickets, units
+from channelmix.store import journal, tickets
 from channelmix.store.engine import Store
 from channelmix.store.types import clean
 
@@ -74,10 +74,9 @@ class Pipeline:
         return len(events)
 
     async def close(self) -> None:
-        """Stop waiting for late classifiers, and give back what is leased."""
+        """Stop waiting for late classifiers."""
         for task in self._late:
             task.cancel()
-        await self.store.write(lambda connection: journal.release(connection, self.owner))
 
     async def _work(self, event: RawEvent) -> applying.Work:
         """Ask the plugins about one event."""
@@ -134,15 +133,12 @@ class Pipeline:
         """Write late labels and judge the ticket anew."""
         now = self.clock.now()
 
-        def job(connection: Any) -> None:
-            applying.write_labels(connection, {(channel, message): labels})
-            concerned = units.units_of(connection, {(channel, message)})
-            feed.tell(
-                connection, tickets.reproject(connection, concerned, rules=self.rules, now=now), now
-            )
-
         try:
-            await self.store.write(job)
+            await self.store.write(
+                lambda connection: applying.apply_late(
+                    connection, (channel, clean(message)), labels, rules=self.rules, now=now
+                )
+            )
         except Exception as error:  # noqa: BLE001 - the ticket stands without it
             get_logger().error("classify.late_failed", channel=channel, error=str(error))
 

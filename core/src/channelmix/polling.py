@@ -29,12 +29,17 @@ from channelmix.log import get_logger
 from channelmix.loops import Brake, back_off, holding
 from channelmix.records import Poll, Polled, Road, Source
 from channelmix.settings import ChannelSettings
-from channelmix.store import journal
+from channelmix.store import journal, leases
 from channelmix.store import schema as s
+from channelmix.store.dialect import upsert
 from channelmix.store.engine import Store
 
 PAGES = 50
 """How many pages of one source are fetched before others have their turn."""
+LOOKUPS = 10
+"""How many lookups are leased at once."""
+HOLD = timedelta(minutes=5)
+"""How long a source or a lookup is left to the process that took it; longer than any call."""
 UNAUTHORIZED_PAUSE = timedelta(minutes=5)
 LOOKUP_TRIES = 8
 
@@ -50,6 +55,7 @@ class Poller:
     settings: ChannelSettings
     brake: Brake
     health: HealthBook
+    owner: str
 
     async def start(self) -> None:
         """Make every source due: whatever happened while nobody looked is found now."""
@@ -57,14 +63,8 @@ class Poller:
         names = [source.name for source in self._timed()]
 
         def job(connection: sa.Connection) -> None:
-            table = s.sources
-            mine = table.c.channel == self.channel.name
-            known = set(connection.execute(sa.select(table.c.source).where(mine)).scalars())
-            for name in names:
-                if name not in known:
-                    row = {"channel": self.channel.name, "source": name, "next_at": now}
-                    connection.execute(table.insert().values(row))
-            connection.execute(table.update().where(mine).values(next_at=now))
+            rows = [{"channel": self.channel.name, "source": one, "next_at": now} for one in names]
+            upsert(connection, s.sources, rows, key=["channel", "source"])
 
         await self.store.write(job)
 
@@ -90,15 +90,29 @@ class Poller:
 
     async def _sources(self) -> int:
         """Poll the sources that are due, each page by page."""
-        now = self.clock.now()
         table = s.sources
-        query = sa.select(table).where(table.c.channel == self.channel.name, table.c.next_at <= now)
-        due = await self.store.read(lambda connection: connection.execute(query).all())
         timed = {source.name: source for source in self._timed()}
+        query = sa.select(table).where(
+            table.c.channel == self.channel.name,
+            table.c.next_at <= self.clock.now(),
+            table.c.source.in_(timed),
+        )
+        due = await self._take(table, query)
         for row in due:
-            if row.source in timed:
-                await self._poll(timed[row.source], row)
-        return len([row for row in due if row.source in timed])
+            await self._poll(timed[row.source], row)
+        return len(due)
+
+    async def _take(self, table: sa.Table, query: sa.Select[Any]) -> list[Any]:
+        """Lease what is due and no other process has; ask first, asking costs less."""
+        now = self.clock.now()
+        due = query.where(leases.free(table, self.owner, now))
+        if not await self.store.read(lambda connection: connection.execute(due).first()):
+            return []
+        return await self.store.write(
+            lambda connection: leases.take(
+                connection, table, query, owner=self.owner, now=now, hold=HOLD
+            )
+        )
 
     async def _poll(self, source: Source, row: Any) -> None:
         """Poll one source to its present end."""
@@ -112,13 +126,13 @@ class Poller:
                 await self._failed(source, error, row.failures + 1)
                 return
             cursor = polled.cursor
-            await self._store_page(source, polled)
+            kept = await self._store_page(source, polled)
             await self.health.fine(self.channel.name)
-            if not polled.more or holding(self.brake.polls_until, self.clock):
+            if not kept or not polled.more or holding(self.brake.polls_until, self.clock):
                 return
 
-    async def _store_page(self, source: Source, polled: Polled) -> None:
-        """Store a page's events and its cursor in one commit."""
+    async def _store_page(self, source: Source, polled: Polled) -> bool:
+        """Store a page's events and its cursor in one commit, if the source is still ours."""
         now = self.clock.now()
         pause = polled.again_in or self._pause(source) or timedelta(minutes=5)
         next_at = now if polled.more else now + pause * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
@@ -128,12 +142,21 @@ class Poller:
             "next_at": next_at,
             "failures": 0,
             "error": None,
+            "lease_until": now + HOLD if polled.more else None,
         }
         arrival = self._arrival(polled, source.name, now)
-        await self.store.write(
-            lambda connection: _commit_page(
-                connection, arrival, (self.channel.name, source.name), values
-            )
+        mine = self._mine(source)
+        return await self.store.write(
+            lambda connection: _commit_page(connection, arrival, mine, values)
+        )
+
+    def _mine(self, source: Source) -> sa.ColumnElement[bool]:
+        """Select the row of a source, if it is leased to us."""
+        table = s.sources
+        return sa.and_(
+            table.c.channel == self.channel.name,
+            table.c.source == source.name,
+            table.c.lease_owner == self.owner,
         )
 
     def _arrival(self, polled: Polled, source: str, now: datetime) -> journal.Arrival:
@@ -154,15 +177,13 @@ class Poller:
             "failures": failures,
             "error": str(error),
             "next_at": now + await self._pause_after(error, failures),
+            "lease_until": None,
         }
         get_logger(channel=self.channel.name).warning(
             "poll.failed", source=source.name, error=str(error), failures=failures
         )
-        table = s.sources
-        statement = table.update().where(
-            table.c.channel == self.channel.name, table.c.source == source.name
-        )
-        await self.store.write(lambda connection: connection.execute(statement.values(values)))
+        statement = s.sources.update().where(self._mine(source)).values(values)
+        await self.store.write(lambda connection: connection.execute(statement))
 
     async def _pause_after(self, error: ChannelmixError, failures: int) -> timedelta:
         """Say how long to stay away after an error, and note what it says of the channel."""
@@ -196,9 +217,9 @@ class Poller:
                 table.c.next_at <= now,
             )
             .order_by(table.c.id)
-            .limit(PAGES)
+            .limit(LOOKUPS)
         )
-        due = await self.store.read(lambda connection: connection.execute(query).all())
+        due = await self._take(table, query)
         for row in due:
             await self._lookup(row)
         return len(due)
@@ -233,19 +254,16 @@ class Poller:
 def _commit_page(
     connection: sa.Connection,
     arrival: journal.Arrival,
-    source: tuple[str, str],
+    mine: sa.ColumnElement[bool],
     values: Mapping[str, Any],
-) -> None:
-    """Write events and cursor together."""
+) -> bool:
+    """Write events and cursor together; neither, if another process polls the source now."""
+    if not connection.execute(s.sources.update().where(mine).values(**values)).rowcount:
+        return False
     journal.append(connection, [arrival])
-    polled = s.channels.update().where(s.channels.c.name == source[0])
+    polled = s.channels.update().where(s.channels.c.name == arrival.scope)
     connection.execute(polled.values(last_poll_at=values["polled_at"]))
-    table = s.sources
-    connection.execute(
-        table.update()
-        .where(table.c.channel == source[0], table.c.source == source[1])
-        .values(**values)
-    )
+    return True
 
 
 def _commit_lookup(
@@ -257,4 +275,5 @@ def _commit_lookup(
     """Write what was fetched and that it was."""
     if arrival is not None:
         journal.append(connection, [arrival])
-    connection.execute(s.lookups.update().where(s.lookups.c.id == lookup).values(**values))
+    done = s.lookups.update().where(s.lookups.c.id == lookup)
+    connection.execute(done.values(**values, lease_owner=None, lease_until=None))

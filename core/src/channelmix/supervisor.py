@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from channelmix.breaker import Pause
 from channelmix.clock import SystemClock
@@ -114,7 +114,7 @@ class Supervisor:
         """Return the orders for the next worker, with the pauses that still last."""
         now = self.clock.now()
         lasting = tuple(each[-1] for each in self._pauses.values() if each[-1].until > now)
-        return Orders(broken=self.orders.broken, patience=self.orders.patience, pauses=lasting)
+        return evolve(self.orders, pauses=lasting)
 
     async def _end_of(self, worker: asyncio.subprocess.Process) -> int:
         """Wait for a worker; once it is told to stop, only so long."""

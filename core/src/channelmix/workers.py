@@ -15,7 +15,7 @@ from channelmix.observing import Observer
 from channelmix.outbox import Sender
 from channelmix.pipeline import Pipeline
 from channelmix.polling import Poller
-from channelmix.store import feed, tickets
+from channelmix.store import feed, leases, tickets
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -50,13 +50,14 @@ class Workers:
             owner=self.owner,
             unavailable=self._unavailable,
         )
-        self._loop("pipeline", self._pipeline.step)
+        self._loop("pipeline", self._pipeline.step, every=5)
         self._downloader = Downloader(desk.settings.desk.media, log=desk.log)
         fetcher = Fetcher(
             store=desk.store,
             clock=desk.clock,
             downloader=self._downloader,
             api_url=lambda name: getattr(desk.settings.channels.get(name), "api_url", None),
+            owner=self.owner,
         )
         self._loop("media", fetcher.step)
         self._loop("forgetting", fetcher.sweep, every=5)
@@ -65,7 +66,11 @@ class Workers:
             await self._start_channel(channel)
         for implementation in desk.registry.implementations("observe"):
             observer = Observer(
-                store=desk.store, dispatch=desk.dispatch, name=implementation.plugin_name
+                store=desk.store,
+                dispatch=desk.dispatch,
+                clock=desk.clock,
+                name=implementation.plugin_name,
+                owner=self.owner,
             )
             await observer.start()
             step = self._unless_paused(observer.name, observer.step)
@@ -85,6 +90,7 @@ class Workers:
                 settings=section,
                 brake=brake,
                 health=desk.book,
+                owner=self.owner,
             )
             await poller.start()
             self._loop(f"poll {name}", self._unless_paused(name, poller.step))
@@ -101,17 +107,26 @@ class Workers:
                 owner=self.owner,
                 reconciles=desk.registry.implements(name, "reconcile"),
             )
+            await sender.abandon()
             self._senders.append(sender)
             self._loop(f"send {name}", self._unless_paused(name, sender.step))
 
     async def stop(self) -> None:
-        """Stop the loops, then wait for what they have under way."""
+        """Stop the loops, wait for what they have under way, and give back what is leased."""
         await cancel(self._tasks)
-        await asyncio.gather(*(sender.close(STOP_SECONDS) for sender in self._senders))
+        closing: list[Awaitable[None]] = [one.close(STOP_SECONDS) for one in self._senders]
         if self._pipeline is not None:
-            await self._pipeline.close()
+            closing.append(self._pipeline.close())
         if self._downloader is not None:
-            await self._downloader.close()
+            closing.append(self._downloader.close())
+        outcomes = await asyncio.gather(*closing, self._give_back(), return_exceptions=True)
+        for problem in outcomes:
+            if isinstance(problem, Exception):  # the store is away: leases end by themselves
+                self.desk.log.warning("close.failed", error=str(problem))
+
+    async def _give_back(self) -> None:
+        """Let others have at once what this desk was to do."""
+        await self.desk.store.write(lambda connection: leases.give_back(connection, self.owner))
 
     def _loop(self, name: str, step: Callable[[], Awaitable[int]], *, every: float = 1.0) -> None:
         """Start one loop."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from channelmix.cli.running import without_webhooks
+from channelmix.cli.working import without_webhooks
 from channelmix.config import load
 
 Command = Callable[..., Any]
@@ -66,7 +66,9 @@ def test_run_serves_until_told_to_stop(
 
 @pytest.mark.slow
 def test_run_without_the_web_package_says_so_and_stops_well(configured: Path) -> None:
-    code = HIDE_WEB + "from channelmix.cli import main; main(['run', '--log-json'])"
+    code = (
+        HIDE_WEB + "from channelmix.cli import main; main(['run', '--log-json', '--no-supervise'])"
+    )
     with running(sys.executable, "-c", code) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("channelmix-web is not installed")
@@ -79,7 +81,7 @@ def test_run_without_the_web_package_says_so_and_stops_well(configured: Path) ->
 def test_an_address_that_is_taken_is_one_line(configured: Path, command: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = command("run", "--port", port)
+        done = command("run", "--port", port, "--no-supervise")
     assert done.code == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in done.err.splitlines()[-1]
 

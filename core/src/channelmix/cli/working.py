@@ -81,7 +81,7 @@ class Work:
         mask = mask_of(settings)
         log.configure(json=self.json, level="debug" if self.call.debug else "info", mask=mask)
         with log.libraries(mask), asyncio.Runner(loop_factory=_entry("loop")) as runner:
-            runner.run(self._watched(Desk.open(settings), serve))
+            runner.run(self._watched(Desk.open(settings, owner=self.orders.owner), serve))
 
     async def _watched(self, desk: Desk, serve: Serve | None) -> None:
         """Open the desk and work until told to stop, under the eyes of the watchdog."""

@@ -145,6 +145,21 @@ def _hold(
     return concerned
 
 
+def apply_late(
+    connection: sa.Connection,
+    item: items.Item,
+    labels: Sequence[tuple[str, Label]],
+    *,
+    rules: tickets.Rules,
+    now: datetime,
+) -> None:
+    """Take in what classifiers said of a message after its ticket was opened."""
+    locks.hold(connection, [("item", *item)])
+    concerned = _hold(connection, items.fold_items(connection, {item}), ())
+    write_labels(connection, {item: labels})
+    feed.tell(connection, tickets.reproject(connection, concerned, rules=rules, now=now), now)
+
+
 def write_labels(
     connection: sa.Connection,
     said: Mapping[items.Item, Sequence[tuple[str, Label]]],

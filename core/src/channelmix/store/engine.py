@@ -92,7 +92,7 @@ class Store:
         for writer in self._writers:
             writer.start()
 
-    def watch(self, changed: Callable[[], None]) -> None:
+    def watch(self, changed: Callable[[], object]) -> None:
         """Call `changed`, in a thread, whenever another process may have written."""
 
         def watching() -> None:

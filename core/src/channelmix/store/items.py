@@ -250,17 +250,13 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
     connection.execute(statement, [rows[key] for key in sorted(news)])
 
 
-def _without_known(
-    connection: sa.Connection, rows: Mapping[Item, Mapping[str, Any]]
-) -> set[Item]:
+def _without_known(connection: sa.Connection, rows: Mapping[Item, Mapping[str, Any]]) -> set[Item]:
     """Return those threads of which something is new; writing one makes other workers wait."""
     table = s.threads
     columns = (table.c.channel, table.c.external_id, table.c.text, table.c.url)
     news = set(rows)
     for part in chunks(rows):
-        query = sa.select(*columns).where(
-            sa.tuple_(table.c.channel, table.c.external_id).in_(part)
-        )
+        query = sa.select(*columns).where(sa.tuple_(table.c.channel, table.c.external_id).in_(part))
         for channel, external_id, text, url in connection.execute(query):
             row = rows[channel, external_id]
             if (row["text"] or text, row["url"] or url) == (text, url):

@@ -42,8 +42,10 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
         rows = [_row(arrival, event) for arrival in group for event in arrival.events]
         stored = 0
         if rows:
-            statement = insert(connection, s.raw_events).on_conflict_do_nothing(
-                index_elements=["scope", "key"]
+            statement = (
+                insert(connection, s.raw_events)
+                .on_conflict_do_nothing(index_elements=["scope", "key"])
+                .execution_options(preserve_rowcount=True)
             )
             stored = connection.execute(statement, rows).rowcount
         connection.execute(

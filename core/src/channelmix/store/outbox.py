@@ -30,7 +30,6 @@ from channelmix.store.dialect import insert, lock
 from channelmix.store.feed import Fresh
 from channelmix.store.types import Time
 
-
 HOLDING_UP = (
     OutboxState.UNCERTAIN,
     OutboxState.FAILED,
@@ -309,29 +308,37 @@ def sent(
 
 
 def postponed(
-    connection: sa.Connection, part: int, *, until: datetime, why: str, attempt: bool = True
+    connection: sa.Connection, claimed: Claimed, *, until: datetime, why: str, attempt: bool = True
 ) -> None:
     """Put a part that was surely not carried out back into the queue."""
     table = s.outbox_parts
     more: dict[str, Any] = {} if attempt else {"attempts": table.c.attempts - 1}
     _move(
         connection,
-        part,
+        claimed.part,
         [OutboxState.SENDING],
         OutboxState.QUEUED,
+        claimed_at=claimed.last_sent_at,
         next_at=until,
         error=why,
         owner=None,
         **more,
     )
-    _sum_up(connection, _boxes(connection, [part]))
+    _sum_up(connection, [claimed.outbox])
 
 
-def failed(connection: sa.Connection, part: int, *, why: str) -> list[Fresh]:
+def failed(connection: sa.Connection, claimed: Claimed, *, why: str) -> list[Fresh]:
     """Record that the network refuses a part for good; what would follow it is cancelled."""
-    row = _part(connection, part)
-    states = [OutboxState.SENDING, OutboxState.QUEUED]
-    if not _move(connection, part, states, OutboxState.FAILED, error=why, owner=None):
+    row = _part(connection, claimed.part)
+    if not _move(
+        connection,
+        claimed.part,
+        [OutboxState.SENDING],
+        OutboxState.FAILED,
+        claimed_at=claimed.last_sent_at,
+        error=why,
+        owner=None,
+    ):
         return []
     _cancel_rest(connection, row.outbox_id)
     _sum_up(connection, [row.outbox_id])
@@ -339,14 +346,22 @@ def failed(connection: sa.Connection, part: int, *, why: str) -> list[Fresh]:
     return [Fresh(kind="reply_failed", channel=row.channel, ticket=row.ticket_id, data=data)]
 
 
-def uncertain(connection: sa.Connection, part: int, *, look_at: datetime, why: str) -> list[Fresh]:
-    """Record that a part may have been carried out."""
+def uncertain(
+    connection: sa.Connection,
+    part: int,
+    *,
+    look_at: datetime,
+    why: str,
+    claimed_at: datetime | None = None,
+) -> list[Fresh]:
+    """Record that a part may have been carried out; by its sender, if it still is the one."""
     row = _part(connection, part)
     if not _move(
         connection,
         part,
         [OutboxState.SENDING],
         OutboxState.UNCERTAIN,
+        claimed_at=claimed_at,
         next_at=look_at,
         error=why,
         owner=None,
@@ -550,8 +565,8 @@ def _parent(connection: sa.Connection, channel: str, external_id: str) -> str | 
 # --- people ---------------------------------------------------------------------------------
 
 
-def cancel(connection: sa.Connection, outbox_id: int) -> bool:
-    """Cancel what is still queued of an action; False if nothing was."""
+def cancel(connection: sa.Connection, outbox_id: int) -> list[Fresh] | None:
+    """Cancel what is still queued of an action; None if nothing was."""
     table = s.outbox_parts
     done = connection.execute(
         table.update()
@@ -559,11 +574,11 @@ def cancel(connection: sa.Connection, outbox_id: int) -> bool:
         .values(state=OutboxState.CANCELLED)
     ).rowcount
     _sum_up(connection, [outbox_id])
-    return bool(done)
+    return [] if done else None
 
 
-def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> bool:
-    """Queue a failed or cancelled action again, from the part that failed on."""
+def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> list[Fresh] | None:
+    """Queue a failed or cancelled action again, from the part that failed on, if it is one."""
     table = s.outbox_parts
     done = connection.execute(
         table.update()
@@ -574,7 +589,7 @@ def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> bool:
         .values(state=OutboxState.QUEUED, next_at=now, error=None, attempts=0)
     ).rowcount
     _sum_up(connection, [outbox_id])
-    return bool(done)
+    return [] if done else None
 
 
 def resolve(
@@ -613,15 +628,19 @@ def _move(
     part: int,
     states: Sequence[OutboxState],
     to: OutboxState,
+    *,
+    claimed_at: datetime | None = None,
     **values: Any,
 ) -> bool:
-    """Change the state of a part if it is one of `states`; say whether it was."""
+    """Change the state of a part if it is one of `states`; say whether it was.
+
+    `claimed_at` keeps a sender that comes back late from changing what another one sends now.
+    """
     table = s.outbox_parts
-    done = connection.execute(
-        table.update()
-        .where(table.c.id == part, table.c.state.in_(list(states)))
-        .values(state=to, **values)
-    )
+    which = [table.c.id == part, table.c.state.in_(list(states))]
+    if claimed_at is not None:
+        which.append(table.c.last_sent_at == claimed_at)
+    done = connection.execute(table.update().where(*which).values(state=to, **values))
     return bool(done.rowcount)
 
 

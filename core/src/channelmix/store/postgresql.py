@@ -81,19 +81,21 @@ class Postgresql(Backend):
 
     def others(self, stop: threading.Event) -> Iterator[None]:
         """Yield what others announce (NOTIFY), and once whenever we begin to listen."""
+        import psycopg  # noqa: PLC0415 - an extra; that it is there, the engines have shown
+
         while not stop.is_set():
             try:
                 with self.writing.connect() as connection:
-                    connection.detach()  # its own from here on, and closed in the end
                     yield from self._heard(connection, stop)
-            except (SQLAlchemyError, StoreError, self.writing.dialect.dbapi.Error):
+            except (SQLAlchemyError, StoreError, psycopg.Error):
                 stop.wait(AGAIN)
 
     def _heard(self, connection: sa.Connection, stop: threading.Event) -> Iterator[None]:
         """Listen on one connection for as long as it lasts."""
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.exec_driver_sql(f"LISTEN {dialect.CHANNEL}")
         driver: Any = connection.connection.driver_connection
+        connection.detach()  # nobody else may have one that listens
+        connection.exec_driver_sql(f"LISTEN {dialect.CHANNEL}")
         yield  # whatever was written while nobody listened
         while not stop.is_set():
             for notice in driver.notifies(timeout=AGAIN, stop_after=1):

@@ -33,7 +33,6 @@ metadata = MetaData(
 )
 
 
-
 def _lease() -> tuple[Column[str], Column[datetime]]:
     """Make the columns of what only one process may work on at a time, see `leases`."""
     return Column("lease_owner", String), Column("lease_until", Time)

@@ -39,7 +39,9 @@ class Sqlite(Backend):
         # A transaction that reads and then writes could not upgrade its lock while another
         # process writes; so whoever writes takes the lock at once.
         return cls(
-            url=url, writing=_engine(url, "BEGIN IMMEDIATE", 1), reading=_engine(url, "BEGIN", READERS)
+            url=url,
+            writing=_engine(url, "BEGIN IMMEDIATE", 1),
+            reading=_engine(url, "BEGIN", READERS),
         )
 
     def others(self, stop: threading.Event) -> Iterator[None]:

@@ -71,7 +71,7 @@ def hold(connection: sa.Connection, units: Collection[Unit]) -> None:
 
     People too: two threads in which somebody turns up at the same moment have one customer.
     """
-    keys = [("unit", *unit) for unit in units]
+    keys: list[locks.Key] = [("unit", *unit) for unit in units]
     keys += [("person", channel, person) for channel, _, person in units]
     locks.hold(connection, keys)
 

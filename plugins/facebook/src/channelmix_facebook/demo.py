@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from random import Random
 from typing import Any
 
-import httpx
 from attrs import define, field
-from channelmix.demo import Arrived, Facts, Pause, phrases
+from channelmix.demo import Facts, Pause, phrases
 from channelmix.hookspecs import Clock
-from channelmix.testing.simulator import Arrival, Event
 
+from channelmix_facebook.demo_facts import facts
 from channelmix_facebook.simulator import FacebookSimulator
 from channelmix_facebook.simulator_reading import RefusedError
 from channelmix_facebook.simulator_world import Comment, Note, Post
@@ -28,6 +27,7 @@ SOON = {
     )
 }
 """What comes with a throttled call: in a minute it may go on."""
+SENDING = ("POST /comments", "POST /messages")
 TROUBLE = 0.15
 """How often something goes wrong on the way."""
 Thing = Post | Comment | Note
@@ -252,62 +252,6 @@ class FacebookDemo:
                 self.sim.refuse(THROTTLE, on=on, headers=SOON)
         return self.sim.flush
 
-    # --- what came of it ------------------------------------------------------------------------
-
     def facts(self) -> Facts:
         """Say what the page saw."""
-        accepted = [one for one in self.sim.delivered if one.accepted]
-        told = {event.number for one in accepted for event in one.events}
-        times = sum(
-            len(one.events)
-            for one in accepted
-            for _, status in one.attempts
-            if status == httpx.codes.OK
-        )
-        said = [event for event in self.sim.events() if _is_said(event)]
-        effects = [one for one in self.sim.sent if _took_effect(one)]
-        return Facts(
-            told=len(told),
-            repeated=times - len(told),
-            said=frozenset(event.subject for event in said),
-            silent=frozenset(event.subject for event in said if not event.pushed),
-            replies=tuple(self._arrived(one) for one in effects if _is_reply(one)),
-            hidden=frozenset(_object(one) for one in effects if self._hides(one)),
-        )
-
-    def _arrived(self, arrival: Arrival) -> Arrived:
-        params, _ = self.sim.read_params(arrival.request)
-        body = arrival.answer.body if arrival.answer else {}
-        if "message_id" in body:
-            message = json.loads(params["message"])
-            text = str(message.get("text") or message.get("attachment"))
-            return Arrived(id=body["message_id"], target=params["recipient"], text=text)
-        return Arrived(id=body["id"], target=_object(arrival), text=params.get("message", ""))
-
-    def _hides(self, arrival: Arrival) -> bool:
-        return self.sim.read_params(arrival.request)[0].get("is_hidden") == "true"
-
-
-SENDING = ("POST /comments", "POST /messages")
-
-
-def _is_said(event: Event) -> bool:
-    """Say whether a customer said something new."""
-    kinds = {"comment add", "post add", "message add", "mention add", "review add"}
-    return event.name in kinds and not event.own
-
-
-def _took_effect(arrival: Arrival) -> bool:
-    answer = arrival.answer
-    return (
-        arrival.request.method == "POST" and answer is not None and answer.status == httpx.codes.OK
-    )
-
-
-def _is_reply(arrival: Arrival) -> bool:
-    return arrival.request.path.endswith(("/comments", "/messages"))
-
-
-def _object(arrival: Arrival) -> str:
-    """Return the object that a call is about: what follows the version in its path."""
-    return arrival.request.path.split("/")[2]
+        return facts(self.sim)

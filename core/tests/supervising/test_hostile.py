@@ -1,0 +1,119 @@
+"""Bad plugins beside a good one, in a real `channelmix run`: the good one loses nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Fixture = Callable[..., Any]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+MEDDLERS = "[plugins.meddler]\n[plugins.leaving]\n"
+STUCK = "a" * 60 + "!"
+"""Takes a backtracking regular expression longer than the universe is old."""
+
+
+def reply(folder: Path, ticket: int) -> None:
+    words = ["--config", "beside.toml", "reply", str(ticket), "Hello"]
+    command = [sys.executable, "-m", "channelmix", *words]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def state_of(ask: Fixture, channel: str) -> tuple[str, str]:
+    [found] = [one for one in ask("channels") if one["name"] == channel]
+    return found["state"], found["why"] or ""
+
+
+def test_what_raises_lies_leaks_hangs_or_talks_harms_only_itself(
+    folder: Path,
+    configure: Fixture,
+    run: Fixture,
+    push: Fixture,
+    ask: Fixture,
+    customers: Fixture,
+    accounted: Fixture,
+) -> None:
+    configure("raising", "exiting", "lying", "hanging", "leaking", "talking", more=MEDDLERS)
+    desk = run()
+    desk.up()
+    crowd = customers(desk.webhook("calm"))
+    for mood, fault in (("raising", "Nasty"), ("exiting", "SystemExit"), ("lying", "object")):
+        assert push(desk.webhook(mood), {"id": mood, "text": mood}) == 200
+        assert fault in desk.log("plugin_fault", f'"channel":"{mood}"', '"hook":"ingest"')["what"]
+    assert push(desk.webhook("talking"), {"id": "t", "text": "t"}) == 503
+    assert push(desk.webhook("hanging"), {"id": "h", "text": "h"}) == 200
+    desk.log("plugin_fault", '"channel":"meddler"', '"hook":"classify"', "Nasty")
+    crowd.wait_for_more()
+    accounted("calm", crowd.leave())
+    assert ask("ledger")["fates"]["quarantined"] == 3
+    assert state_of(ask, "calm") == ("ok", "")
+    assert state_of(ask, "talking") == ("disabled", "the secret *** is wrong")
+    [ticket] = ask("tickets", "--channel", "hanging")
+    reply(folder, ticket["id"])
+    desk.log("hanging", '"hook":"reply"')
+    assert desk.stop() == 0
+    assert ask("outbox")[0]["state"] == "uncertain"
+    assert "tasks.left_behind" in desk.output
+    assert "secret-" not in desk.output
+
+
+def test_a_hook_that_never_ends_pauses_its_channel_and_no_other(
+    configure: Fixture,
+    run: Fixture,
+    push: Fixture,
+    ask: Fixture,
+    customers: Fixture,
+    accounted: Fixture,
+) -> None:
+    configure("backtracking", "looping", "tame")
+    desk = run("--patience", "3")
+    desk.up()
+    crowd = customers(desk.webhook("calm"))
+    before = desk.seen()
+    assert push(desk.webhook("looping"), {"id": "l", "text": "loop"}) == 200
+    stalled = desk.log("loop.stands_still")
+    assert (stalled["plugin"], stalled["hook"]) == ("looping", "ingest")
+    assert stalled["place"].startswith("hostile_networks.py:")
+    desk.log("plugin.paused", '"plugin":"looping"')
+    desk.up(after=before)
+    before = desk.seen()
+    assert push(desk.webhook("backtracking"), {"id": "b", "text": STUCK}) == 200
+    paused = desk.log("plugin.paused", '"plugin":"backtracking"')
+    assert "backtracking.ingest did not come to an end at hostile_networks.py" in paused["why"]
+    desk.up(after=before)
+    for mood in ("looping", "backtracking", "tame"):
+        assert push(desk.webhook(mood), {"id": f"{mood} later", "text": "fine"}) == 200
+    crowd.wait_for_more()
+    accounted("calm", crowd.leave(), unsettled=4)
+    accounted("tame", {"fine"}, unsettled=4)
+    for mood in ("looping", "backtracking"):
+        state, why = state_of(ask, mood)
+        assert state == "paused"
+        assert "UTC" in why
+    assert state_of(ask, "tame")[0] == "ok"
+    assert desk.stop() == 0
+
+
+def test_a_hook_that_ends_the_process_is_paused_and_its_event_waits(
+    folder: Path,
+    configure: Fixture,
+    run: Fixture,
+    push: Fixture,
+    customers: Fixture,
+    accounted: Fixture,
+) -> None:
+    configure("vanishing")
+    desk = run("--cool-down", "2")
+    desk.up()
+    crowd = customers(desk.webhook("calm"))
+    marker = str(folder / "been here")
+    assert push(desk.webhook("vanishing"), {"id": "v", "text": marker}) == 200
+    assert "vanishing.ingest ended the worker (exit code 0)" in desk.log("plugin.paused")["why"]
+    desk.log("plugin_resumed", '"channel":"vanishing"')
+    accounted("calm", crowd.leave())
+    accounted("vanishing", {marker})
+    assert desk.stop() == 0

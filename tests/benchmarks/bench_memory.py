@@ -1,0 +1,29 @@
+"""Whether a desk that has taken in ten times as much needs more memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.benchmarks.children import Child
+from tests.benchmarks.measuring import Plan
+from tests.benchmarks.results import Bound, Result
+
+FEW, MANY = 20_000, 200_000
+BOUND = Bound(sense="most", value=1.1)
+
+
+def memory(plan: Plan, folder: Path) -> list[Result]:
+    """Measure one process, which goes on from few events to many."""
+    few, many = plan.of(FEW), plan.of(MANY)
+    store = f"sqlite:///{folder / 'desk.db'}"
+    with Child("feed_channelmix", store, log=folder / "desk.log") as desk:
+        before = desk.ask("settle", first=0, count=few)
+        after = desk.ask("settle", first=few, count=many - few)
+    return [
+        Result.of(
+            f"memory after {many:,} events over after {few:,}",
+            [after / before],
+            {"after few MB": before / 1e6, "after many MB": after / 1e6},
+            bound=BOUND,
+        )
+    ]

@@ -9,7 +9,7 @@ READY   := .venv/ready
 # The examples of one page share their names, so a file stays with one worker.
 PYTEST  := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: help setup demo test check lint format lock clean
+.PHONY: help setup demo test check bench lint format lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -25,6 +25,9 @@ test: setup ## Every test
 
 check: lint ## Quick: style, types and the fast tests
 	$(PYTEST) -m "not slow" -q
+
+bench: setup ## Measure beside what is written by hand, into build/bench.json (BENCH="--only intake")
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 lint: setup ## Style and types
 	$(BIN)/ruff check

@@ -119,6 +119,29 @@ async def test_every_text_makes_a_ticket(open_desk, push, text, settle):
         assert (await desk.ledger()).adds_up
 
 
+async def test_what_no_database_takes_is_replaced_wherever_it_stands(open_desk, push, settle):
+    odd = "\x00\ud800"
+    asked = {"id": f"c{odd}", "by": f"eva{odd}", "thread": f"post{odd}", "text": f"Where?{odd}"}
+    async with open_desk() as desk:
+        await push(
+            desk, asked, {**asked, "type": "edit", "text": f"When?{odd}", "at": 1_800_000_000}
+        )
+        await settle(desk)
+        (line,) = await desk.tickets()
+        assert (line.subject, line.customer) == ("When?\ufffd\ufffd", "Eva\ufffd\ufffd")
+        await desk.reply(line.id, f"Soon{odd}", agent=f"anna{odd}")
+        await settle(desk)
+        native = {"type": "echo", "id": f"n{odd}", "by": "acme", "text": odd, "at": 1_900_000_000}
+        await push(desk, {**native, "thread": asked["thread"], "parent": asked["id"]})
+        await settle(desk)
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        assert ledger.fates == {"ticket": 1, "applied": 1, "context": 1}
+        messages = (await desk.ticket(line.id)).messages
+        assert [one.id for one in messages] == ["c\ufffd\ufffd", "n\ufffd\ufffd"]
+        assert [one.text for one in desk.registry.get("toy").arrived] == ["Soon\ufffd\ufffd"]
+
+
 @pytest.mark.parametrize("at", [-62_000_000_000, 0, 250_000_000_000])
 async def test_absurd_times_do_no_harm(open_desk, push, at, settle):
     async with open_desk(service_levels=[{"first_response": "1h"}]) as desk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -20,8 +20,7 @@ Bench = Callable[[Plan, Path], list[Result]]
 BENCHES: Mapping[str, str] = {
     "intake": "bench_intake:intake",
     "draining": "bench_intake:draining",
-    "lean": "bench_road:lean",
-    "usual": "bench_road:usual",
+    "road": "bench_road:road",
     "growth": "bench_growth:growth",
     "postgresql": "bench_postgresql:workers",
     "dispatch": "bench_dispatch:collect",
@@ -61,6 +60,11 @@ def bench(only: tuple[str, ...], output: Path, *, quick: bool) -> None:
     """Measure channelmix beside what a person would write by hand."""
     console = Console(stderr=True)
     results = measured(only or BENCHES, QUICK if quick else FULL, console)
+    report(results, output, console)
+
+
+def report(results: Sequence[Result], output: Path, console: Console) -> None:
+    """Show and write results; exit with 1 where a bound is missed."""
     write(results, output)
     show(results, Console())
     if missed := [one.name for one in results if not one.ok]:

@@ -80,9 +80,7 @@ def _bed(
     return Bed(empty=empty, filled=filled, measure=measure, scratch=folder / f"{name}.db")
 
 
-def _result(
-    tickets: int, pairs: Sequence[tuple[tuple[float, float], tuple[float, float]]]
-) -> Result:
+def _result(tickets: int, pairs: Sequence[tuple[tuple[float, float], ...]]) -> Result:
     samples = [(ours[1] / ours[0]) / (hand[1] / hand[0]) for hand, ours in pairs]
     absolute = {
         "by hand at 0 µs": median(hand[0] for hand, _ in pairs) * 1e6,

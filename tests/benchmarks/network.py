@@ -18,6 +18,7 @@ from channelmix.http import was_not_sent
 from channelmix.records import (
     Action,
     Identity,
+    Ignored,
     Ingested,
     Kind,
     Limits,
@@ -54,11 +55,16 @@ class Said(msgspec.Struct):
     name: str
     text: str
     at: int
+    type: str = "comment"
 
 
-def event(number: int) -> dict[str, Any]:
-    """Return the event of that number; every customer writes once, ten under each post."""
+def event(number: int, *, comments: int = 1) -> dict[str, Any]:
+    """Return the event of that number; every customer writes once, ten under each post.
+
+    One in so many is a comment, the others are likes, which are of no concern to a desk.
+    """
     return {
+        "type": "like" if number % comments else "comment",
         "id": f"comment-{number}",
         "thread": f"post-{number // 10}",
         "by": f"person-{number}",
@@ -68,9 +74,10 @@ def event(number: int) -> dict[str, Any]:
     }
 
 
-def delivery(first: int, count: int = 1) -> bytes:
+def delivery(first: int, count: int = 1, *, comments: int = 1) -> bytes:
     """Return the body of a webhook with `count` events."""
-    return msgspec.json.encode([event(number) for number in range(first, first + count)])
+    numbers = range(first, first + count)
+    return msgspec.json.encode([event(number, comments=comments) for number in numbers])
 
 
 def sign(body: bytes) -> str:
@@ -124,11 +131,13 @@ class Bench(Channel):
 
     @hook
     def ingest(self, event: RawEvent) -> Ingested:
-        """Every event is a comment."""
+        """An event is a comment or a like."""
         try:
             said = msgspec.json.decode(event.body, type=Said)
         except msgspec.DecodeError as error:
             raise InvalidPayload("not a comment") from error
+        if said.type != "comment":
+            return Ingested(inbounds=(Ignored(reason=f"a {said.type}"),))
         message = Message(
             id=said.id,
             kind=Kind.COMMENT,

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,8 @@ class Road:
             await answer(send, 401, b"bad signature")
             return
         said = msgspec.json.decode(body, type=list[Said])
-        row = [(one.id, msgspec.json.encode(one)) for one in said]
-        ids = await self._writer.write(lambda connection: _insert_events(connection, row))
+        rows = [(one.id, msgspec.json.encode(one)) for one in said]
+        ids = await self._writer.write(partial(_insert_events, rows=rows))
         for event, one in zip(ids, said, strict=True):
             if event:
                 self._stored.put_nowait((event, one))
@@ -104,7 +105,7 @@ class Road:
             while not self._stored.empty() and len(batch) < BATCH:
                 batch.append(self._stored.get_nowait())
             rows = [(event, said, next(self._agents)) for event, said in batch]
-            opened = await self._writer.write(lambda connection: _insert_tickets(connection, rows))
+            opened = await self._writer.write(partial(_insert_tickets, rows=rows))
             for one in opened:
                 self._opened.put_nowait(one)
 
@@ -114,7 +115,7 @@ class Road:
             ticket, target = await self._opened.get()
             response = await self._client.post(self._url, json={"to": target, "text": ANSWER})
             row = (ticket, ANSWER, response.raise_for_status().json()["id"])
-            await self._writer.write(lambda connection: _insert_reply(connection, row))
+            await self._writer.write(partial(_insert_reply, row=row))
 
 
 def _insert_events(connection: sqlite3.Connection, rows: Sequence[tuple[str, bytes]]) -> list[int]:

@@ -178,7 +178,7 @@ app = FastAPI()
 
 @app.post("/webhooks/{name}")
 async def webhook(
-    name: str,  # noqa: ARG001 - the address names the app, as everywhere
+    name: str,
     request: Request,
     background: BackgroundTasks,
 ) -> dict[str, bool]:

@@ -56,12 +56,12 @@ async def served(app: Any) -> AsyncIterator[str]:
 
 async def body_of(receive: Receive) -> bytes:
     """Return the whole body of a request."""
-    body = b""
+    body = bytearray()
     while True:
         part = await receive()
         body += part.get("body", b"")
         if not part.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def answer(send: Send, status: int, body: bytes) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from attrs import frozen
 from channelmix.store import schema as s
+from channelmix.store.types import Id
 
 NAMES = frozenset({"key", "external_id", "item", "thread", "person", "parent", "target", "token"})
 """Columns with a name that the network gave; an answer's target and token are such, too."""
@@ -22,7 +23,7 @@ NUMBERED = [
     table
     for table in s.metadata.sorted_tables
     if isinstance(next(iter(table.primary_key)).type, sa.Integer)
-    or next(iter(table.primary_key)).type is s.Id
+    or next(iter(table.primary_key)).type is Id
 ]
 
 
@@ -115,7 +116,7 @@ def _moved(column: sa.Column[object], span: int) -> str:
     """Return a column as a copy has it."""
     if column.name in NAMES:
         return f":copy || '-' || {column.name}"  # in front: the rows of a copy lie side by side
-    if column.type is s.Id:
+    if column.type is Id:
         return f"{column.name} + {span} * :copy"
     return column.name
 

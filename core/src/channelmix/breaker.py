@@ -73,6 +73,8 @@ class Breakers:
             if hook not in SPARED - {pause.hook}:
                 raise Paused(pause.why, until=pause.until)
             return
+        if not self._failing:  # as nearly always; every call comes by here, twice
+            return
         breaker = self._failing.get((plugin, hook))
         if breaker is None or breaker.open_until is None:
             return
@@ -83,6 +85,8 @@ class Breakers:
 
     def well(self, plugin: str, hook: str) -> None:
         """Note that a call went well: it ended with a value or with an error of the contract."""
+        if not self._failing:
+            return
         breaker = self._failing.pop((plugin, hook), None)
         if breaker is not None and breaker.open_until is not None:
             self.log.warning("hook_recovered", channel=plugin, hook=hook)

@@ -89,7 +89,7 @@ async def forever(
         bell.leave(event)
 
 
-async def cancel(tasks: Collection[asyncio.Task[Any]], *, seconds: float = 5.0) -> None:
+async def cancel(tasks: Collection[asyncio.Task[Any]], *, seconds: float = 2.0) -> None:
     """Cancel tasks and wait for their end, at most so long: a plugin may cling to one."""
     for task in tasks:
         task.cancel()

@@ -32,6 +32,8 @@ crashing = crashing_import:Anything
 failing = failing_import:Anything
 quitting = quitting_import:Anything
 """
+PACE = 0.02
+"""Seconds between two events of the customers: the desk is to survive, not to be measured."""
 MODULES = {
     "frozen_import": "import threading\nthreading.Event().wait()",
     "leaving_import": "import os\nos._exit(0)",
@@ -119,6 +121,11 @@ class Running:
         """Return the webhook address of an app."""
         return f"http://127.0.0.1:{self.port}/webhooks/{app}"
 
+    def worker(self) -> int:
+        """Return the process id of the worker."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text())
+
     def seen(self) -> int:
         """Return how many lines there are."""
         return len(self._lines)
@@ -178,7 +185,7 @@ def send(client: httpx.Client, url: str, *events: dict[str, str], network: str =
 
 
 @pytest.fixture
-def push() -> Iterator[Callable[..., int]]:
+def tell() -> Iterator[Callable[..., int]]:
     """Send events to the webhook of a wild channel, as the network would."""
     with httpx.Client(trust_env=False, timeout=60) as client:
         yield lambda url, *events: send(client, url, *events, network="wild")
@@ -197,7 +204,7 @@ class Customers:
 
     def _write(self) -> None:
         with httpx.Client(trust_env=False, timeout=60) as client:
-            while not self._enough.is_set():
+            while not self._enough.wait(PACE):
                 name = f"calm-{len(self._said)}"
                 try:
                     status = send(client, self._url, {"id": name, "text": name})

@@ -6,6 +6,7 @@ This file is copied to where a desk finds it by entry point; no test imports it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -20,6 +21,7 @@ from typing import Any, ClassVar
 
 import attrs
 from channelmix import Channel, Misconfigured, Plugin, Rejected, Services, hook
+from channelmix.config import Secret, setting
 from channelmix.records import (
     Action,
     Classify,
@@ -46,7 +48,6 @@ from channelmix.records import (
     Suggestions,
     WebhookRequest,
 )
-from channelmix.settings import Secret, setting
 
 
 @attrs.frozen(kw_only=True)
@@ -140,7 +141,8 @@ class Wild(Calm):
 
     def talk(self, secret: str) -> None:
         self.log.warning("my secret", note=secret, mapping={"deep": [secret]})
-        self.log.error(f"it is {secret}")
+        event = f"it is {secret}"
+        self.log.error(event)
         logging.getLogger("wild").error("a library says %s", secret)
         warnings.warn(f"deprecated: {secret}", stacklevel=1)
 
@@ -201,10 +203,8 @@ class Meddler(Plugin):
 async def clinging() -> None:
     """Wait for ever, and never mind being cancelled."""
     while True:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            pass
 
 
 async def failing(secret: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,7 +34,7 @@ def test_what_raises_lies_leaks_hangs_or_talks_harms_only_itself(
     folder: Path,
     configure: Fixture,
     run: Fixture,
-    push: Fixture,
+    tell: Fixture,
     ask: Fixture,
     customers: Fixture,
     accounted: Fixture,
@@ -42,10 +44,10 @@ def test_what_raises_lies_leaks_hangs_or_talks_harms_only_itself(
     desk.up()
     crowd = customers(desk.webhook("calm"))
     for mood, fault in (("raising", "Nasty"), ("exiting", "SystemExit"), ("lying", "object")):
-        assert push(desk.webhook(mood), {"id": mood, "text": mood}) == 200
+        assert tell(desk.webhook(mood), {"id": mood, "text": mood}) == 200
         assert fault in desk.log("plugin_fault", f'"channel":"{mood}"', '"hook":"ingest"')["what"]
-    assert push(desk.webhook("talking"), {"id": "t", "text": "t"}) == 503
-    assert push(desk.webhook("hanging"), {"id": "h", "text": "h"}) == 200
+    assert tell(desk.webhook("talking"), {"id": "t", "text": "t"}) == 503
+    assert tell(desk.webhook("hanging"), {"id": "h", "text": "h"}) == 200
     desk.log("plugin_fault", '"channel":"meddler"', '"hook":"classify"', "Nasty")
     crowd.wait_for_more()
     accounted("calm", crowd.leave())
@@ -64,7 +66,7 @@ def test_what_raises_lies_leaks_hangs_or_talks_harms_only_itself(
 def test_a_hook_that_never_ends_pauses_its_channel_and_no_other(
     configure: Fixture,
     run: Fixture,
-    push: Fixture,
+    tell: Fixture,
     ask: Fixture,
     customers: Fixture,
     accounted: Fixture,
@@ -74,19 +76,19 @@ def test_a_hook_that_never_ends_pauses_its_channel_and_no_other(
     desk.up()
     crowd = customers(desk.webhook("calm"))
     before = desk.seen()
-    assert push(desk.webhook("looping"), {"id": "l", "text": "loop"}) == 200
+    assert tell(desk.webhook("looping"), {"id": "l", "text": "loop"}) == 200
     stalled = desk.log("loop.stands_still")
     assert (stalled["plugin"], stalled["hook"]) == ("looping", "ingest")
     assert stalled["place"].startswith("hostile_networks.py:")
     desk.log("plugin.paused", '"plugin":"looping"')
     desk.up(after=before)
     before = desk.seen()
-    assert push(desk.webhook("backtracking"), {"id": "b", "text": STUCK}) == 200
+    assert tell(desk.webhook("backtracking"), {"id": "b", "text": STUCK}) == 200
     paused = desk.log("plugin.paused", '"plugin":"backtracking"')
     assert "backtracking.ingest did not come to an end at hostile_networks.py" in paused["why"]
     desk.up(after=before)
     for mood in ("looping", "backtracking", "tame"):
-        assert push(desk.webhook(mood), {"id": f"{mood} later", "text": "fine"}) == 200
+        assert tell(desk.webhook(mood), {"id": f"{mood} later", "text": "fine"}) == 200
     crowd.wait_for_more()
     accounted("calm", crowd.leave(), unsettled=4)
     accounted("tame", {"fine"}, unsettled=4)
@@ -102,7 +104,7 @@ def test_a_hook_that_ends_the_process_is_paused_and_its_event_waits(
     folder: Path,
     configure: Fixture,
     run: Fixture,
-    push: Fixture,
+    tell: Fixture,
     customers: Fixture,
     accounted: Fixture,
 ) -> None:
@@ -111,9 +113,25 @@ def test_a_hook_that_ends_the_process_is_paused_and_its_event_waits(
     desk.up()
     crowd = customers(desk.webhook("calm"))
     marker = str(folder / "been here")
-    assert push(desk.webhook("vanishing"), {"id": "v", "text": marker}) == 200
+    assert tell(desk.webhook("vanishing"), {"id": "v", "text": marker}) == 200
     assert "vanishing.ingest ended the worker (exit code 0)" in desk.log("plugin.paused")["why"]
     desk.log("plugin_resumed", '"channel":"vanishing"')
     accounted("calm", crowd.leave())
     accounted("vanishing", {marker})
     assert desk.stop() == 0
+
+
+def test_what_a_killed_worker_was_sending_is_unclear_at_once(
+    folder: Path, configure: Fixture, run: Fixture, tell: Fixture, ask: Fixture, accounted: Fixture
+) -> None:
+    configure("hanging")
+    desk = run()
+    desk.up()
+    assert tell(desk.webhook("hanging"), {"id": "h", "text": "h"}) == 200
+    accounted("hanging", {"h"})
+    reply(folder, ask("tickets")[0]["id"])
+    desk.log("hanging", '"hook":"reply"')
+    os.kill(desk.worker(), signal.SIGKILL)
+    # The lease of a sender that is only silent lasts for three minutes.
+    desk.log("hanging", '"hook":"reconcile"')
+    assert ask("outbox")[0]["state"] == "uncertain"

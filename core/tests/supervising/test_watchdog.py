@@ -40,18 +40,21 @@ class Stalling(Plugin):
     async def classify(self, request: Classify) -> Labels | None:
         await asyncio.sleep(0)
         self.block()
+        return None
 
 
 class Innocent(Plugin):
     @hook
     async def classify(self, request: Classify) -> Labels | None:
         await asyncio.sleep(0)
+        return None
 
 
 @pytest.fixture
 def noticed() -> Iterator[tuple[threading.Event, list[MutableMapping[str, Any]]]]:
     """Set as soon as a line is logged; with the lines."""
-    lines, event = [], threading.Event()
+    lines: list[MutableMapping[str, Any]] = []
+    event = threading.Event()
 
     def keep(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Any:
         lines.append(dict(line))
@@ -108,10 +111,9 @@ async def test_of_many_waiting_hooks_the_one_that_runs_is_named(
 
 async def test_a_task_of_its_own_is_found_by_its_file(watched: Watched, noticed: Any) -> None:
     dispatch, dog = watched()
-    stalling = dispatch._registry.get("stalling")
+    stalling: Any = dispatch._registry.get("stalling")
     async with dog:
         await asyncio.sleep(0)
-        await asyncio.create_task(asyncio.to_thread(lambda: None))
         asyncio.get_running_loop().call_soon(stalling.block)
         await asyncio.to_thread(noticed[0].wait, 30)
     (line,) = noticed[1]
@@ -200,7 +202,7 @@ def test_code_that_keeps_the_interpreters_lock_is_ended_too(tmp_path: Path) -> N
 
 
 def test_homes_are_packages_or_files_and_never_the_core() -> None:
-    from channelmix_web import server  # noqa: PLC0415 - any package that is installed
+    from channelmix_web import server
 
     class InPackage(Plugin):
         __module__ = server.__name__

@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from channelmix.hookspecs import Services
 from channelmix.http import client
 from channelmix.records import Action, Identity, Kind, Message, Outgoing
 from channelmix.testing.clock import FakeClock
+from channelmix.testing.simulator import NO_TRUST
 from channelmix_facebook.config import FacebookApp, FacebookConfig
 from channelmix_facebook.plugin import Facebook
 from channelmix_facebook.simulator import FacebookSimulator
@@ -18,6 +20,7 @@ from channelmix_facebook.simulator_world import Comment, Note, Post
 
 Thing = Post | Comment | Note
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+PATIENT, IMPATIENT = httpx.Timeout(60), httpx.Timeout(60, read=0.5)
 
 
 @define
@@ -68,6 +71,13 @@ class Stage:
         action = Action.PRIVATE_REPLY if direct else Action.PUBLIC_REPLY
         return self.outgoing(action, thing, text, **more)
 
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Give up soon on an answer that never comes; a busy machine needs time for the others."""
+        self.page.http.timeout = IMPATIENT
+        yield
+        self.page.http.timeout = PATIENT
+
     def calls(self) -> list[str]:
         """List what arrived, as method and the end of the path."""
         requests = [one.request for one in self.sim.sent]
@@ -78,7 +88,9 @@ class Stage:
 async def s() -> AsyncIterator[Stage]:
     clock, brake, log = FakeClock(START), Brake(), structlog.get_logger()
     sim = FacebookSimulator(clock=clock)
-    http = client(channel="page", log=log, timeout=httpx.Timeout(0.5), retries=0)
+    # Reading all the world's certificates for each test takes longer than the test.
+    wire = httpx.AsyncHTTPTransport(verify=NO_TRUST, trust_env=False)
+    http = client(channel="page", log=log, transport=wire, timeout=PATIENT, retries=0)
     async with sim.online() as url, http:
         page = Facebook(
             name="page",

@@ -4,8 +4,20 @@ from typing import Any
 
 import pytest
 from channelmix.errors import AuthorizationLost, Rejected, RetryLater
-from channelmix.records import Echo, Kind, Message, Payload, Poll, RawEvent, WebhookRequest, minutes
+from channelmix.records import (
+    Action,
+    Echo,
+    Kind,
+    Message,
+    Outgoing,
+    Payload,
+    Poll,
+    RawEvent,
+    WebhookRequest,
+    minutes,
+)
 from channelmix.testing.simulator import Answer
+from channelmix_facebook.parsing_changes import NO_REVIEW_REPLY
 from channelmix_facebook.simulator_reading import RefusedError
 
 
@@ -147,6 +159,28 @@ async def test_mentions_and_reviews(s: Any) -> None:
     assert (rated.id, rated.kind, rated.rating) == (review.id, Kind.REVIEW, "negative")
 
 
+async def test_a_recommendation_is_answered_on_facebook(s: Any) -> None:
+    review = s.sim.review("Ayşe Kaya", "Nie wieder.", positive=False)
+    (event,) = (await walk(s, "ratings"))[0]
+    (rated,) = meant(s, [event])
+    assert rated.no_reply == NO_REVIEW_REPLY
+    assert str(rated.url).endswith(review.id)
+    with pytest.raises(Rejected, match="no app answer"):
+        await s.page.reply(
+            Outgoing(token="t", channel="page", action=Action.PUBLIC_REPLY, target=rated, text="x")
+        )
+
+
+async def test_recommendations_that_cannot_be_read_are_no_fault(s: Any) -> None:
+    s.sim.refuse(RefusedError(12, "(#12) This field is deprecated"), on="GET /ratings")
+    s.sim.refuse(RefusedError(12, "(#12) This field is deprecated"), on="GET /tagged")
+    polled = await s.page.poll(Poll(source="ratings", cursor={"since": 7.0}))
+    assert (polled.events, polled.cursor, polled.more) == ((), {"since": 7.0}, False)
+    assert polled.again_in == timedelta(days=1)
+    with pytest.raises(Rejected):
+        await s.page.poll(Poll(source="tagged"))
+
+
 async def test_push_and_sweep_tell_the_same(s: Any) -> None:
     """What a sweep finds later has the ids and threads that the webhook gave."""
     s.sim.webhook = "http://127.0.0.1:9/unused"
@@ -161,9 +195,9 @@ async def test_push_and_sweep_tell_the_same(s: Any) -> None:
     swept = []
     for source in ("feed", "tagged", "ratings", "conversations"):
         swept += meant(s, (await walk(s, source))[0])
-    facts = {(one.id, one.kind, one.thread, one.text) for one in pushed}
+    facts = {(one.id, one.kind, one.thread, one.text, one.no_reply) for one in pushed}
     assert len(facts) == 5
-    assert facts <= {(one.id, one.kind, one.thread, one.text) for one in swept}
+    assert facts <= {(one.id, one.kind, one.thread, one.text, one.no_reply) for one in swept}
 
 
 async def test_a_look_up_fetches_one_object(s: Any) -> None:
@@ -217,7 +251,7 @@ async def test_a_bad_answer_is_asked_for_again(s: Any, answer: Answer) -> None:
 async def test_a_lost_answer_is_asked_for_again(s: Any) -> None:
     for fault in ("timeout_after_accept", "close_after_accept"):
         s.sim.fault(fault, on="GET /feed")
-        with pytest.raises(RetryLater):
+        with s.impatient(), pytest.raises(RetryLater):
             await walk(s, "feed")
     assert (await walk(s, "feed"))[0]
 

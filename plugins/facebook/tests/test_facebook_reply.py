@@ -15,6 +15,7 @@ from channelmix.errors import (
 )
 from channelmix.records import Action, Attachment, AttachmentKind, Draft, Kind, limits_for, minutes
 from channelmix.registry import Registry
+from channelmix.reviewing import findings
 from channelmix_facebook import policy
 from channelmix_facebook.simulator_reading import RefusedError
 
@@ -167,25 +168,28 @@ async def test_a_conversation_of_another_app_is_left_alone(s: Any) -> None:
         await s.page.reply(s.answer(s.note))
 
 
-async def test_review_says_it_before(s: Any) -> None:
+async def test_core_and_plugin_say_it_before(s: Any) -> None:
     async def codes(thing: Any, **more: Any) -> list[tuple[str, str]]:
         draft = Draft(
             channel="page",
             action=Action.PRIVATE_REPLY,
+            text="Danke.",
             target=s.as_message(thing),
             window_opened_at=thing.created,
             **more,
         )
-        return [(one.level, one.code) for one in (await s.page.review(draft)).findings]
+        found = findings(s.page.limits, draft, now=s.clock.now(), used=False)
+        found += (await s.page.review(draft)).findings
+        return [(one.level, one.code) for one in found]
 
     assert await codes(s.note) == []
     assert await codes(s.comment) == [("warn", "only_one")]
     s.clock.advance(DAY + minutes(1))
     assert await codes(s.note) == [("warn", "human_agent")]
-    assert await codes(s.note, automatic=True) == [("block", "automatic")]
+    assert await codes(s.note, automatic=True) == [("block", "window")]
     s.clock.advance(WEEK)
-    assert await codes(s.note) == [("block", "window_closed")]
-    assert await codes(s.comment) == [("block", "window_closed")]
+    assert await codes(s.note) == [("block", "window")]
+    assert await codes(s.comment) == [("block", "window"), ("warn", "only_one")]
     assert await s.page.review(Draft(channel="other", action=Action.LIKE)) is None
 
 
@@ -306,7 +310,7 @@ FAULTS = ["timeout_after_accept", "close_after_accept", "error_after_accept"]
 async def test_what_was_accepted_is_found(s: Any, fault: Any, where: str) -> None:
     part = s.answer(getattr(s, where))
     s.sim.fault(fault, on="POST /comments" if where == "comment" else "POST /messages")
-    with pytest.raises(Uncertain):
+    with s.impatient(), pytest.raises(Uncertain):
         await s.page.reply(part)
     found = await s.page.reconcile(part)
     assert found.status == "found"
@@ -318,7 +322,7 @@ async def test_what_was_accepted_is_found(s: Any, fault: Any, where: str) -> Non
 async def test_what_was_not_accepted_is_absent(s: Any, fault: Any, where: str) -> None:
     part = s.answer(getattr(s, where))
     s.sim.fault(fault, on="POST /comments" if where == "comment" else "POST /messages")
-    with pytest.raises(Uncertain):
+    with s.impatient(), pytest.raises(Uncertain):
         await s.page.reply(part)
     assert (await s.page.reconcile(part)).status == "absent"
 
@@ -368,10 +372,35 @@ async def test_what_cannot_be_seen_is_unknown(s: Any) -> None:
     assert (await s.page.reconcile(s.answer(s.note))).status == "unknown"
 
 
+async def test_a_reply_below_what_is_not_seen_may_be_there(s: Any) -> None:
+    """Facebook says 100/33 of what is gone, and of what the page may not read but may answer."""
+    part = s.answer(s.comment)
+    s.sim.fault("error_after_accept", on="POST /comments")
+    with pytest.raises(Uncertain):
+        await s.page.reply(part)
+    s.sim.refuse(RefusedError(100, "", subcode=33), on="GET /comments")
+    found = await s.page.reconcile(part)
+    assert (found.status, "may not see it" in found.why) == ("unknown", True)
+    assert (await s.page.reconcile(part)).status == "found"
+
+
+@pytest.mark.parametrize("action", [Action.HIDE, Action.UNHIDE, Action.LIKE, Action.EDIT])
+async def test_what_cannot_be_done_to_a_gone_comment_fails_in_the_end(
+    s: Any, action: Action
+) -> None:
+    (own,) = (await s.page.reply(s.answer(s.comment))).ids
+    gone = s.sim.world.comments[own]
+    part = s.outgoing(action, gone, "Anders.", own_id=own)
+    s.sim.remove(gone)
+    assert (await s.page.reconcile(part)).status == "absent"
+    with pytest.raises(Rejected, match="gone"):
+        await s.page.reply(part)
+
+
 async def test_a_private_reply_is_looked_for(s: Any) -> None:
     private = s.outgoing(Action.PRIVATE_REPLY, s.comment, "Hier geht es weiter.")
     assert (await s.page.reconcile(private)).status == "absent"
-    s.sim.fault("timeout_after_accept", on="POST /messages")
+    s.sim.fault("close_after_accept", on="POST /messages")
     with pytest.raises(Uncertain):
         await s.page.reply(private)
     assert (await s.page.reconcile(private)).status == "found"
@@ -418,6 +447,7 @@ def test_the_limits_say_what_the_network_allows(s: Any) -> None:
     private = limit(Action.PRIVATE_REPLY, Kind.COMMENT)
     assert (private.once, private.window, private.attachments) == (True, WEEK, 0)
     assert limit(Action.PRIVATE_REPLY, Kind.REVIEW) is None
+    assert limit(Action.PUBLIC_REPLY, Kind.REVIEW) is None
     assert limit(Action.PUBLIC_REPLY, Kind.DIRECT_MESSAGE) is None
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from attrs import define, field
 from channelmix.records import WebhookRequest
+from channelmix.testing import server
 from channelmix.testing.server import serve
 from channelmix_facebook.signing import proof, receive
 
@@ -354,6 +355,26 @@ async def test_faults_on_the_wire(
 ) -> None:
     s.sim.fault(fault, on="POST /comments")
     before = len(s.sim.world.comments)
-    with pytest.raises(error):
+    with s.impatient(), pytest.raises(error):
         await call(s, "POST", f"{s.comment.id}/comments", message="Ja")
     assert (len(s.sim.world.comments) > before) is accepted
+
+
+async def test_who_hangs_ends_with_the_server(s: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE", 0.01)
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(scope: Any, receive_: Any, send: Any) -> None:
+        arrived.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with serve(hang) as url:
+        asked = asyncio.create_task(s.page.http.get(url))
+        await arrived.wait()
+    assert ended.is_set()
+    assert (await asked).status_code == 500
+    with pytest.raises(httpx.ConnectError):
+        await s.page.http.get(url)

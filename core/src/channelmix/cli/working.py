@@ -190,7 +190,7 @@ async def _leave_tasks_behind() -> None:
     """
     mine = {asyncio.current_task()}
     tasks = [one for one in asyncio.all_tasks() - mine if one.get_name() != watchdog.TASK]
-    await cancel(tasks, seconds=2)
+    await cancel(tasks)
     if stuck := [one.get_name() for one in tasks if not one.done()]:
         get_logger().warning("tasks.left_behind", tasks=stuck)
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -45,19 +46,16 @@ class Sqlite(Backend):
         )
 
     def others(self, stop: threading.Event) -> Iterator[None]:
-        """Yield when `data_version` changes: it does so by other connections' writes alone.
+        """Yield at first, then when `data_version` changes: by other connections' writes alone.
 
         The one writing connection is the one that asks, so our own writes do not count.
         """
         seen = None
-        while not stop.wait(PULSE):
-            try:
-                version = self._version()
-            except SQLAlchemyError:  # whoever works with the store will say so
-                continue
-            if version != seen and seen is not None:
-                yield
-            seen = version
+        while not stop.is_set():
+            with contextlib.suppress(SQLAlchemyError):  # whoever works with the store will say so
+                if seen != (seen := self._version()):
+                    yield
+            stop.wait(PULSE)
 
     def _version(self) -> Any:
         """Return a number that another process' commit changes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ def clean(text: str) -> str:
 
     PostgreSQL refuses the one, UTF-8 the other. The raw event keeps what really came.
     """
+    if text.isascii() and "\0" not in text:
+        return text
     return _FORBIDDEN.sub("\ufffd", text)
 
 
@@ -31,13 +34,16 @@ class Time(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+    # Both processors are asked for once; `process_bind_param` would add a call for each value.
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
         """Count the microseconds."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return lambda value: None if value is None else (value - _EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[int | None], datetime | None]:
         """Turn them back into a time in UTC."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return lambda value: None if value is None else _EPOCH + value * _MICROSECOND
 
 
 class String(TypeDecorator[str]):
@@ -46,9 +52,9 @@ class String(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
         """Clean the text."""
-        return None if value is None else clean(value)
+        return lambda value: None if value is None else clean(value)
 
 
 class Json(TypeDecorator[Any]):

@@ -69,11 +69,9 @@ def _so_far(connection: sa.Connection, of: Collection[Item]) -> set[Unit]:
 def hold(connection: sa.Connection, units: Collection[Unit]) -> None:
     """Let nobody else judge these units, or add to them, until the transaction ends.
 
-    People too: two threads in which somebody turns up at the same moment have one customer.
+    By their people: whoever turns up in two threads at the same moment is one customer.
     """
-    keys: list[locks.Key] = [("unit", *unit) for unit in units]
-    keys += [("person", channel, person) for channel, _, person in units]
-    locks.hold(connection, keys)
+    locks.hold(connection, (("person", channel, person) for channel, _, person in units))
 
 
 def _in_thread(connection: sa.Connection, channel: str, thread: str) -> set[Unit]:

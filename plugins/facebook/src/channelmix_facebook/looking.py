@@ -25,6 +25,8 @@ SKEW = timedelta(minutes=1)
 PAGES = 40
 """How many pages are read before it is left to a person."""
 ABSENT, DONE = Found(status="absent"), Found(status="found")
+REPEATABLE = frozenset({Action.HIDE, Action.UNHIDE, Action.LIKE, Action.EDIT})
+"""What says nothing twice when it is done twice."""
 
 _COMMENT = "id,message,from{id},created_time,attachment"
 _MESSAGE = "id,message,from,created_time,attachments{id}"
@@ -69,7 +71,14 @@ async def find(look: Look) -> Found:
     try:
         return await _LOOKS[look.outgoing.action](look)
     except Rejected as error:
+        # "Gone" may also be "not to be seen": the page's reply can be below it all the same.
+        if _is_gone(error) and look.outgoing.action in REPEATABLE:
+            return ABSENT
         return Found(status="unknown", why=str(error))
+
+
+def _is_gone(error: Rejected) -> bool:
+    return isinstance(error, Refusal) and error.verdict is Verdict.GONE
 
 
 def normal(text: object) -> str:
@@ -77,11 +86,15 @@ def normal(text: object) -> str:
     return unicodedata.normalize("NFC", str(text or "")).replace("\r\n", "\n").strip()
 
 
-async def _walk(look: Look, path: str, params: Mapping[str, str]) -> Found:
+_Match = Callable[[list[dict[str, Any]]], Found | None]
+
+
+async def _walk(look: Look, path: str, params: Mapping[str, str], match: _Match) -> Found:
+    """Turn the pages of a list until `match` can say something of one."""
     after: dict[str, str] = {}
     for _ in range(PAGES):
         page = await look.graph.get(path, {**params, **after})
-        found = look.match(data(page))
+        found = match(data(page))
         if found is not None:
             return found
         following = after_of(page)
@@ -91,14 +104,22 @@ async def _walk(look: Look, path: str, params: Mapping[str, str]) -> Found:
     return Found(status="unknown", why=f"{path} is too long to be read to its end")
 
 
+async def _listed(look: Look, path: str, wanted: str) -> Found:
+    def match(items: list[dict[str, Any]]) -> Found | None:
+        return DONE if any(str(one.get("id")) == wanted for one in items) else None
+
+    return await _walk(look, path, {"fields": "id", "limit": "100"}, match)
+
+
 async def _comment(look: Look) -> Found:
     below = replies.where_to_comment(replies.target_of(look.outgoing))
     params = {"fields": _COMMENT, "order": "reverse_chronological", "limit": "50"}
-    return await _walk(look, f"{below}/comments", params)
+    return await _walk(look, f"{below}/comments", params, look.match)
 
 
 async def _post(look: Look) -> Found:
-    return await _walk(look, f"{look.page_id}/feed", {"fields": _POST, "limit": "25"})
+    params = {"fields": _POST, "limit": "25"}
+    return await _walk(look, f"{look.page_id}/feed", params, look.match)
 
 
 async def _private_reply(look: Look) -> Found:
@@ -152,19 +173,6 @@ async def _banned(look: Look) -> Found:
     return await _listed(look, f"{look.page_id}/blocked", author.id if author else "")
 
 
-async def _listed(look: Look, path: str, wanted: str) -> Found:
-    params = {"fields": "id", "limit": "100"}
-    for _ in range(PAGES):
-        page = await look.graph.get(path, params)
-        if any(str(one.get("id")) == wanted for one in data(page)):
-            return DONE
-        following = after_of(page)
-        if following is None:
-            return ABSENT
-        params["after"] = following
-    return Found(status="unknown", why=f"{path} is too long to be read to its end")
-
-
 async def _edited(look: Look) -> Found:
     state = await look.graph.get(replies.own(look.outgoing), {"fields": "message"})
     same = normal(state.get("message")) == normal(look.outgoing.text)
@@ -175,7 +183,7 @@ async def _deleted(look: Look) -> Found:
     try:
         await look.graph.get(replies.doomed(look.outgoing), {"fields": "id"})
     except Refusal as refusal:
-        if refusal.verdict is Verdict.GONE:
+        if _is_gone(refusal):
             return DONE
         raise
     return ABSENT

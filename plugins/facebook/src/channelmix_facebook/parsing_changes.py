@@ -44,6 +44,9 @@ PAGE_ITEMS = {"album", "event", "milestone", "offer"}
 """Only the page itself can make these, so they are its own even without an author."""
 OBJECT_IDS = ("photo_id", "video_id", "share_id", "album_id", "event_id")
 
+NO_REVIEW_REPLY = "Facebook lets no app answer a recommendation"
+"""The story of one is not among what Meta's page "Object Comments" lists as taking comments."""
+
 POSITIVE_STARS, NEGATIVE_STARS = (4, 5), (1, 2)
 """What stars meant before recommendations replaced them in 2018; three are neither."""
 
@@ -246,6 +249,7 @@ def _review(value: Json, story: str, context: Context) -> Message:
         text=words(value.get("review_text")) or words(value.get("message")),
         url=permalink(story),
         rating=rating(value.get("recommendation_type"), value.get("rating")),
+        no_reply=NO_REVIEW_REPLY,
     )
 
 

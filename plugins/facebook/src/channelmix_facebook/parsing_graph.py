@@ -12,7 +12,7 @@ from channelmix.errors import InvalidPayload
 from channelmix.records import Echo, Identity, Ignored, Inbound, Kind, Message
 
 from channelmix_facebook.parsing_attachments import of_message, of_story
-from channelmix_facebook.parsing_changes import permalink, rating, thread_of
+from channelmix_facebook.parsing_changes import NO_REVIEW_REPLY, permalink, rating, thread_of
 from channelmix_facebook.parsing_json import (
     Context,
     Json,
@@ -183,6 +183,7 @@ def _review(item: Json, _: Json, context: Context) -> Inbound:
         url=words(story.get("permalink_url")) or permalink(found),
         own=context.is_page(who),
         rating=_rating(item, said),
+        no_reply=NO_REVIEW_REPLY,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
-from attrs import frozen
+from attrs import evolve, frozen
 from channelmix.records import (
     Deletion,
     DeliveryStatus,
@@ -63,15 +64,14 @@ class Event:
     context: Context
     at: datetime
     person: str | None
-    """The PSID, whichever side it is on; None where the network does not tell."""
+    """The PSID, whichever side it is on; None where the network does not tell.
+
+    Page and person have one conversation, so it names that as well.
+    """
     reachable: bool
     """Whether the person has an id that can be answered; a guest of the chat plugin has not."""
     from_page: bool
     standby: bool
-
-    def thread(self, other: str) -> str:
-        """Return the conversation: page and person have one, so the PSID names it."""
-        return self.person or other
 
     def author(self) -> Identity | None:
         """Return who did it."""
@@ -115,20 +115,27 @@ def _message(message: Json, event: Event) -> Inbound:
     mid = ident(message.get("mid")) or _derived("message", event)
     if truth(message.get("is_deleted")):
         return Deletion(id=mid, at=event.at, thread=event.person)
-    found = Message(
-        id=mid,
-        kind=Kind.DIRECT_MESSAGE,
-        thread=event.thread(mid),
-        sent_at=event.at,
-        author=event.author(),
+    found = evolve(
+        _said(mid, event),
         text=words(message.get("text")),
         parent=ident(obj(message.get("reply_to")).get("mid")),
         attachments=of_messenger(message),
-        own=event.from_page,
-        no_reply=_no_reply(event),
         payload=words(obj(message.get("quick_reply")).get("payload")) or _ref(message),
     )
     return _echo(found, message, event.context) if event.from_page else found
+
+
+def _said(mid: str, event: Event) -> Message:
+    """Say who spoke where and when, whatever it was."""
+    return Message(
+        id=mid,
+        kind=Kind.DIRECT_MESSAGE,
+        thread=event.person or mid,
+        sent_at=event.at,
+        author=event.author(),
+        own=event.from_page,
+        no_reply=_no_reply(event),
+    )
 
 
 def _no_reply(event: Event) -> str | None:
@@ -146,15 +153,9 @@ def _echo(message: Message, raw: Json, context: Context) -> Echo:
 
 def _postback(postback: Json, event: Event) -> Inbound:
     mid = ident(postback.get("mid")) or _derived("postback", event)
-    return Message(
-        id=mid,
-        kind=Kind.DIRECT_MESSAGE,
-        thread=event.thread(mid),
-        sent_at=event.at,
-        author=event.author(),
+    return evolve(
+        _said(mid, event),
         text=words(postback.get("title")),
-        own=event.from_page,
-        no_reply=_no_reply(event),
         payload=words(postback.get("payload")) or _ref(postback),
     )
 
@@ -195,14 +196,6 @@ def _status(status: Json, event: Event, *, read: bool) -> Inbound:
     )
 
 
-def _delivery(status: Json, event: Event) -> Inbound:
-    return _status(status, event, read=False)
-
-
-def _read(status: Json, event: Event) -> Inbound:
-    return _status(status, event, read=True)
-
-
 def _reaction(reaction: Json, event: Event) -> Inbound:
     target = ident(reaction.get("mid"))
     if target is None:
@@ -222,6 +215,6 @@ READERS: Mapping[str, Callable[[Json, Event], Inbound]] = {
     "message_edit": _message_edit,
     "postback": _postback,
     "reaction": _reaction,
-    "delivery": _delivery,
-    "read": _read,
+    "delivery": partial(_status, read=False),
+    "read": partial(_status, read=True),
 }

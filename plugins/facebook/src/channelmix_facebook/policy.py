@@ -21,8 +21,10 @@ PRIVATE_REPLY_WINDOW = timedelta(days=7)
 """How long after a comment or visitor post its one private reply may go out."""
 HUMAN_TAG = "HUMAN_AGENT"
 
-PUBLIC = frozenset({Kind.POST, Kind.COMMENT, Kind.MENTION, Kind.REVIEW})
+PUBLIC = frozenset({Kind.POST, Kind.COMMENT, Kind.MENTION})
 ANSWERED_PRIVATELY = frozenset({Kind.POST, Kind.COMMENT})
+NO_MORE = 12
+"""The code of what an API version no longer offers (Meta's page "Recommendation")."""
 _MEDIA = frozenset(
     {AttachmentKind.IMAGE, AttachmentKind.VIDEO, AttachmentKind.AUDIO, AttachmentKind.FILE}
 )
@@ -109,7 +111,6 @@ _BY_CODE: Mapping[int, Verdict] = {
     368: Verdict.BLOCKED,
     613: Verdict.THROTTLED,
     80001: Verdict.THROTTLED,
-    80002: Verdict.THROTTLED,
     80006: Verdict.THROTTLED,
     **dict.fromkeys(range(200, 300), Verdict.PERMISSION),
 }

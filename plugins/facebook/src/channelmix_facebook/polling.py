@@ -17,7 +17,7 @@ from channelmix.errors import Rejected
 from channelmix.hookspecs import Clock
 from channelmix.records import Payload, Poll, Polled, RawEvent, Source, minutes
 
-from channelmix_facebook import parsing
+from channelmix_facebook import parsing, policy
 from channelmix_facebook.client import Graph, Refusal, after_of, time_of
 from channelmix_facebook.parsing_json import data
 from channelmix_facebook.policy import Verdict
@@ -139,6 +139,9 @@ async def poll(graph: Graph, wanted: Poll, *, page_id: str, backfill: timedelta)
             listing = LISTINGS[wanted.source]
             events = await _page(graph, wanted.source, listing, cursor, page_id)
     except Refusal as refusal:
+        if wanted.source == "ratings" and refusal.code == policy.NO_MORE:
+            # Recommendations are pushed only, so this is no fault of the channel.
+            return Polled(cursor=wanted.cursor, again_in=timedelta(days=1))
         if refusal.verdict is not Verdict.REFUSED or cursor.again or not cursor.walking:
             raise
         # Paging cursors do not live for ever: begin this walk anew, once.

@@ -1,0 +1,201 @@
+"""PostgreSQL in trouble: away, back, replaced, forbidden; and collisions nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from channelmix.errors import StoreError
+from channelmix.records import Receipt
+from channelmix.store import schema as s
+from channelmix.store.engine import Store
+
+QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
+
+
+@pytest.fixture
+def new_database(postgresql: Callable[[], str]) -> Callable[[], str]:
+    return postgresql
+
+
+@pytest.fixture(scope="module")
+def own_server(
+    start_postgresql: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """A server that a test may stop."""
+    return start_postgresql(tmp_path_factory.mktemp("server"))
+
+
+@pytest.fixture
+def store(postgresql: Callable[[], str]) -> Iterator[Store]:
+    opened = Store(postgresql())
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def as_admin(url: str, *statements: str) -> None:
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as admin:
+        for statement in statements:
+            admin.execute(statement)
+
+
+def test_no_server_is_one_clear_line() -> None:
+    store = Store("postgresql://anna:hunter2@127.0.0.1:1/desk")
+    with pytest.raises(StoreError, match=r"store postgresql://anna:\*\*\*@127.*refused") as caught:
+        store.open()
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"install channelmix\[postgresql\]"):
+        Store("postgresql://anna:hunter2@host/desk")
+
+
+def test_a_role_without_rights_is_named(postgresql: Callable[[], str]) -> None:
+    url = postgresql()
+    name = sa.make_url(url).database
+    as_admin(url, f"CREATE ROLE poor_{name} LOGIN", f"CREATE DATABASE empty_{name}")
+    poor = sa.make_url(url).set(username=f"poor_{name}", password=None)
+    with pytest.raises(StoreError, match=f"poor_{name}.*permission denied for table"):
+        Store(poor.render_as_string()).open()
+    with psycopg.connect(url) as connection:
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO poor_{name}")
+    with pytest.raises(StoreError, match=f"role poor_{name} lacks INSERT on raw_events, UPDATE on"):
+        Store(poor.render_as_string()).open()
+    with pytest.raises(StoreError, match=f"poor_{name}.*permission denied for schema"):
+        Store(poor.set(database=f"empty_{name}").render_as_string()).open()
+
+
+async def test_a_fresh_database_in_its_place_is_refused(
+    open_desk: Any, database: str, push: Any
+) -> None:
+    name, url = sa.make_url(database).database, database
+    async with open_desk(work=False) as desk:
+        await push(desk, QUESTION)
+        as_admin(url, f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+        for _ in range(2):
+            with pytest.raises(StoreError, match="another database, or an empty one"):
+                await push(desk, QUESTION)
+        with pytest.raises(StoreError, match="another database, or an empty one"):
+            await desk.tickets()
+        with psycopg.connect(url) as connection:
+            tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+            assert connection.execute(tables).fetchone() == (0,)
+
+
+async def test_a_server_that_is_away_for_a_while_costs_nothing(
+    open_desk: Any, own_server: Any, push: Any, settle: Any
+) -> None:
+    async with open_desk(desk={"store": own_server.get_uri()}) as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        (line,) = await desk.tickets()
+        calling, taken, answered = desk.dispatch.addressed, asyncio.Event(), asyncio.Event()
+        sent: list[str] = []
+
+        async def slow(name: str, hook: str, record: Any) -> Any:
+            if hook != "reply":
+                return await calling(name, hook, record)
+            sent.append(record.text)
+            taken.set()
+            await answered.wait()
+            return Receipt(ids=("r1",))
+
+        desk.dispatch.addressed = slow
+        await desk.reply(line.id, "Hello", agent="anna")
+        await taken.wait()
+        await asyncio.to_thread(own_server.stop)
+        answered.set()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="store postgresql"):
+                await push(desk, {**QUESTION, "id": "c2"})
+        await asyncio.to_thread(own_server.ensure_postgres_running)
+        await push(desk, {**QUESTION, "id": "c2"})
+        await settle(desk, seconds=30)
+        assert [(one.state, one.ids) for one in await desk.outbox()] == [("sent", ("r1",))]
+        assert sent == ["Hello"]
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        assert ledger.fates == {"ticket": 2}
+
+
+# --- collisions ------------------------------------------------------------------------------
+
+
+async def test_a_deadlock_is_tried_again(store: Store) -> None:
+    names = ["a", "b"]
+    rows = [{"name": name, "position": 0} for name in names]
+    await store.write(lambda c: c.execute(s.observers.insert(), rows))
+    meet, runs = threading.Barrier(2), []
+
+    def both(order: list[str]) -> Callable[[sa.Connection], None]:
+        def job(connection: sa.Connection) -> None:
+            runs.append(order)
+            for name in order:
+                table = s.observers
+                one = table.update().where(table.c.name == name)
+                connection.execute(one.values(position=table.c.position + 1))
+                if len(runs) <= 2 and name == order[0]:
+                    meet.wait(10)
+
+        return job
+
+    await asyncio.gather(store.write(both(names)), store.write(both(names[::-1])))
+    positions = sa.select(s.observers.c.position)
+    assert await store.read(lambda c: list(c.execute(positions).scalars())) == [2, 2]
+    assert len(runs) == 3
+
+
+async def test_a_connection_that_breaks_is_made_again(store: Store) -> None:
+    runs = []
+
+    def job(connection: sa.Connection) -> int:
+        runs.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+        connection.execute(s.observers.insert().values(name="a", position=1))
+        if len(runs) == 1:
+            as_admin(store.url.render_as_string(False), f"SELECT pg_terminate_backend({runs[0]})")
+        return connection.execute(sa.select(sa.func.count()).select_from(s.observers)).scalar() or 0
+
+    assert await store.write(job) == 1
+    assert len(set(runs)) == 2
+
+
+async def test_reading_sees_one_moment(store: Store) -> None:
+    count = sa.select(sa.func.count()).select_from(s.observers)
+    looked, written = threading.Event(), threading.Event()
+
+    def look_twice(connection: sa.Connection) -> tuple[Any, Any]:
+        before = connection.execute(count).scalar()
+        looked.set()
+        written.wait(10)
+        return before, connection.execute(count).scalar()
+
+    looking = asyncio.ensure_future(store.read(look_twice))
+    await asyncio.to_thread(looked.wait, 10)
+    await store.write(lambda c: c.execute(s.observers.insert().values(name="a", position=1)))
+    written.set()
+    assert await looking == (0, 0)
+    assert await store.read(lambda c: c.execute(count).scalar()) == 1
+
+
+async def test_two_processes_that_start_together_make_the_tables_once(
+    postgresql: Callable[[], str],
+) -> None:
+    url = postgresql()
+    empty = f"new_{sa.make_url(url).database}"
+    as_admin(url, f"CREATE DATABASE {empty}")
+    stores = [Store(sa.make_url(url).set(database=empty).render_as_string(False)) for _ in range(3)]
+    await asyncio.gather(*(asyncio.to_thread(one.open) for one in stores))
+    origins = {one._origin for one in stores}
+    for one in stores:
+        one.close()
+    assert len(origins) == 1

@@ -141,7 +141,7 @@ def accept(
     draft = prepared.draft
     target = draft.target.id if draft.target else None
     concerned = tickets.hold(connection, s.tickets.c.id == draft.ticket)
-    _refuse_twice(connection, draft, target, now)
+    _refuse_twice(connection, draft, parts, now)
     if target and not prepared.used and _used(connection, draft.channel, draft.action, target):
         raise Refused("somebody has just done the same to this message: look, then decide")
     row = outbox.accept(
@@ -197,18 +197,19 @@ def _keep(attachment: Attachment, source: Path, folder: Path) -> Attachment:
 
 
 def _refuse_twice(
-    connection: sa.Connection, draft: Draft, target: str | None, now: datetime
+    connection: sa.Connection, draft: Draft, parts: Sequence[Part], now: datetime
 ) -> None:
     """Refuse the double click, and two agents with the same answer."""
     table = s.outbox
     query = sa.select(table.c.id, table.c.by).where(
         table.c.channel == draft.channel,
         table.c.action == draft.action,
-        table.c.target == target,
-        table.c.text == draft.text,
+        table.c.target == (draft.target.id if draft.target else None),
+        table.c.text == "\n".join(part.text for part in parts if part.text),
         table.c.state.in_(ALIVE),
         table.c.created_at > now - SAME_AGAIN,
     )
-    same = connection.execute(query).first()
-    if same is not None and not draft.attachments:
-        raise Refused(f"the same was sent a moment ago by {same.by} (outbox {same.id})")
+    files = [one.path or one.url for part in parts for one in part.attachments]
+    for same in connection.execute(query):
+        if outbox.files(connection, same.id) == files:
+            raise Refused(f"the same was sent a moment ago by {same.by} (outbox {same.id})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,8 @@ HOLD = timedelta(minutes=3)
 """How long a sender may be silent before its parts count as uncertain; longer than any call."""
 UNAUTHORIZED_PAUSE = timedelta(minutes=5)
 FIRST_LOOK = timedelta(seconds=1)
+LOST = 5
+"""How often a part may be taken and not be found before a person is asked."""
 LOOKS = 6
 """How often an unclear outcome is looked at before a person is asked."""
 GIVE_UP = timedelta(hours=24)
@@ -59,7 +61,8 @@ class Sender:
     bell: Bell
     owner: str
     reconciles: bool
-    _under_way: set[asyncio.Task[None]] = field(factory=set, init=False)
+    _under_way: dict[asyncio.Task[None], int] = field(factory=dict, init=False)
+    """The parts that are being sent, by the task that does."""
 
     async def step(self) -> int:
         """Start what can be sent now, look for what is unclear; return how many it took."""
@@ -106,13 +109,13 @@ class Sender:
         )
         for one in claimed:
             task = asyncio.create_task(self._send_one(one), name=f"send {one.part}")
-            self._under_way.add(task)
+            self._under_way[task] = one.part
             task.add_done_callback(self._sent)
         return len(claimed)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         """Make room, and wake whoever waits for the outcome."""
-        self._under_way.discard(task)
+        del self._under_way[task]
         self.bell.ring()
 
     async def _send_one(self, claimed: Claimed) -> None:
@@ -198,10 +201,10 @@ class Sender:
 
     async def _look(self) -> int:
         """Look for parts that may have arrived, one after the other."""
-        now = self.clock.now()
+        now, mine = self.clock.now(), set(self._under_way.values())
 
         def job(connection: sa.Connection) -> list[Claimed]:
-            fresh = self._take_orphans(connection, now)
+            fresh = self._take_orphans(connection, mine, now)
             found = outbox.claim_uncertain(
                 connection, channel=self.channel.name, now=now, hold=HOLD, limit=SIDE_BY_SIDE
             )
@@ -213,10 +216,15 @@ class Sender:
             await self._look_for(one)
         return len(claimed)
 
-    def _take_orphans(self, connection: sa.Connection, now: datetime) -> list[feed.Fresh]:
-        """Make uncertain what somebody was sending who has not come back."""
+    def _take_orphans(
+        self, connection: sa.Connection, mine: Collection[int], now: datetime
+    ) -> list[feed.Fresh]:
+        """Make uncertain what somebody was sending who has not come back.
+
+        What is under way here (`mine`) is no orphan, however long the machine was asleep.
+        """
         name = self.channel.name
-        lost = outbox.orphans(connection, name, now)
+        lost = [part for part in outbox.orphans(connection, name, now) if part not in mine]
         if not lost:
             return []
         concerned = tickets.hold(connection, tickets.with_parts(lost))
@@ -248,8 +256,12 @@ class Sender:
             return lambda c: outbox.sent(c, part, found.ids, how="reconcile", now=now)
         if found.status == "absent":
             settled_at = (claimed.last_sent_at or now) + self._settle(claimed.outgoing)
+            if now >= settled_at and claimed.attempts >= LOST:
+                why = f"the network took it {claimed.attempts} times and shows it nowhere"
+                return _ask_person(part, now, why)
             if now >= settled_at:
-                return _nothing(lambda c: outbox.absent(c, part, now))
+                again_at = now + back_off(claimed.attempts)
+                return _nothing(lambda c: outbox.absent(c, part, again_at))
             why = "not there yet"
             return _nothing(
                 lambda c: outbox.looked(c, part, next_at=settled_at, why=why, give_up=False)

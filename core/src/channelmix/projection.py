@@ -52,7 +52,7 @@ def revision(inbound: Inbound) -> str:
     match inbound:
         case Message() | Echo():
             message = inbound.message if isinstance(inbound, Echo) else inbound
-            return message.revision or _digest(message.text or "")
+            return message.revision or _digest(_content(message))
         case Edit():
             return inbound.revision
         case Deletion():
@@ -62,6 +62,13 @@ def revision(inbound: Inbound) -> str:
             return f"{who}:{inbound.name}:{inbound.removed}:{inbound.at.isoformat()}"
         case _:
             return _digest(repr(inbound))
+
+
+def _content(message: Message) -> str:
+    """Say what is told of a message: one road may tell its author, say, and the other not."""
+    author = message.author.id if message.author else None
+    told = (message.text or "", author, message.parent, message.rating, bool(message.hidden))
+    return repr((*told, bool(message.attachments)))
 
 
 def _digest(text: str) -> str:
@@ -121,14 +128,14 @@ def _rank(inbound: Inbound) -> int:
 
 
 def _observed(one: Heard) -> datetime:
-    """Say as of when an inbound speaks."""
+    """Say as of when an inbound speaks; a time in the future is no time."""
     if one.road is Road.POLL:
         return one.arrived_at
     match one.inbound:
         case Edit(at=at) | Deletion(at=at) | Reaction(at=at):
-            return at
+            return min(at, one.arrived_at)
         case Message(sent_at=at) | Echo(message=Message(sent_at=at)):
-            return at
+            return min(at, one.arrived_at)
         case _:
             return one.arrived_at
 

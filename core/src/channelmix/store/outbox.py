@@ -113,6 +113,14 @@ def accept(connection: sa.Connection, accepted: Accepted, now: datetime) -> int:
     return made
 
 
+def files(connection: sa.Connection, outbox_id: int) -> list[str | None]:
+    """Return what an action carries, in its order: by path, which names the content, or address."""
+    table = s.outbox_parts
+    query = sa.select(table.c.attachments).where(table.c.outbox_id == outbox_id)
+    rows = connection.execute(query.order_by(table.c.idx)).scalars()
+    return [one["path"] or one["url"] for row in rows for one in row]
+
+
 # --- sending --------------------------------------------------------------------------------
 
 
@@ -283,8 +291,8 @@ def sent(
             ).scalar()
             if owner != part:
                 return []
-    # Queued too: a late answer may find the part queued again.
-    states = [OutboxState.SENDING, OutboxState.UNCERTAIN, OutboxState.QUEUED]
+    # In whatever state: a late answer or echo may find the part queued again, or given up.
+    states = [state for state in OutboxState if state is not OutboxState.SENT]
     if not _move(
         connection,
         part,
@@ -384,16 +392,16 @@ def looked(
     )
 
 
-def absent(connection: sa.Connection, part: int, now: datetime) -> None:
+def absent(connection: sa.Connection, part: int, next_at: datetime) -> None:
     """Queue again a part that is surely not on the network."""
     _move(
         connection,
         part,
         [OutboxState.UNCERTAIN],
         OutboxState.QUEUED,
-        next_at=now,
+        next_at=next_at,
         for_person=False,
-        looks=0,
+        looks=s.outbox_parts.c.looks + 1,
         error="not found on the network: sending again",
     )
     _sum_up(connection, _boxes(connection, [part]))
@@ -509,23 +517,25 @@ def _owner_of(connection: sa.Connection, channel: str, external: str) -> int | N
 
 
 def _by_token(connection: sa.Connection, token: str | None) -> int | None:
-    """Return the part with a send key."""
+    """Return the part with a send key, whatever we believe of it: the key proves it is there."""
     if token is None:
         return None
     table = s.outbox_parts
-    query = sa.select(table.c.id).where(
-        table.c.token == token, table.c.state.in_([OutboxState.SENDING, OutboxState.UNCERTAIN])
-    )
+    query = sa.select(table.c.id).where(table.c.token == token, table.c.state != OutboxState.SENT)
     return connection.execute(query).scalar()
 
 
 def _by_text(connection: sa.Connection, channel: str, message: Message) -> int | None:
-    """Return the oldest uncertain part that said this at this place."""
+    """Return the oldest part in doubt that said this at this place.
+
+    In doubt is also what was not found and queued again (`looks`): it may show late.
+    """
     part, box = s.outbox_parts, s.outbox
+    again = sa.and_(part.c.state == OutboxState.QUEUED, part.c.looks > 0)
     query = (
         sa.select(part, box.c.channel, box.c.target)
         .join(box, box.c.id == part.c.outbox_id)
-        .where(box.c.channel == channel, part.c.state == OutboxState.UNCERTAIN)
+        .where(box.c.channel == channel, sa.or_(part.c.state == OutboxState.UNCERTAIN, again))
         .order_by(part.c.id)
     )
     for row in connection.execute(query).all():
@@ -586,7 +596,14 @@ def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> list[Fres
             table.c.outbox_id == outbox_id,
             table.c.state.in_([OutboxState.FAILED, OutboxState.CANCELLED]),
         )
-        .values(state=OutboxState.QUEUED, next_at=now, error=None, attempts=0)
+        .values(
+            state=OutboxState.QUEUED,
+            next_at=now,
+            error=None,
+            attempts=0,
+            looks=0,
+            first_sent_at=None,  # the time to try begins anew
+        )
     ).rowcount
     _sum_up(connection, [outbox_id])
     return [] if done else None

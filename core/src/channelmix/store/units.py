@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -172,16 +173,16 @@ def _load_native(
         query = ours.where(sa.tuple_(table.c.channel, table.c.parent).in_(part))
         for row in connection.execute(query):
             loaded[by_message[row.channel, row.parent]].answers.append(Answer(at=row.sent_at))
-    talks = {
-        (row.channel, row.thread): unit
-        for unit, one in loaded.items()
-        for row in one.messages
-        if row.kind == Kind.DIRECT_MESSAGE
-    }
+    talks: dict[tuple[str, str], set[Unit]] = defaultdict(set)
+    for unit, one in loaded.items():
+        for row in one.messages:
+            if row.kind == Kind.DIRECT_MESSAGE:
+                talks[row.channel, row.thread].add(unit)
     for part in chunks(sorted(talks)):
         query = ours.where(
             sa.tuple_(table.c.channel, table.c.thread).in_(part),
             table.c.kind == Kind.DIRECT_MESSAGE,
         )
         for row in connection.execute(query):
-            loaded[talks[row.channel, row.thread]].answers.append(Answer(at=row.sent_at))
+            for unit in talks[row.channel, row.thread]:
+                loaded[unit].answers.append(Answer(at=row.sent_at))

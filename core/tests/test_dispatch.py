@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
 from typing import Any, ClassVar, cast
 
-import pluggy
 import pytest
 from channelmix import guard
 from channelmix.dispatch import Dispatch
@@ -515,41 +513,3 @@ async def test_a_fault_is_logged_with_its_place_and_without_values() -> None:
     assert line["trace"][-1].endswith("quotes_the_customer")
     assert line["milliseconds"] >= 0
     assert "42" not in str({**line, "trace": []})
-
-
-async def seconds_for(rounds: int, act: Callable[[], Awaitable[object]]) -> float:
-    started = perf_counter()
-    for _ in range(rounds):
-        await act()
-    return perf_counter() - started
-
-
-async def test_collect_costs_at_most_five_times_a_bare_call() -> None:
-    desk = Desk()
-    bare = pluggy.PluginManager("bare")
-    marker = pluggy.HookimplMarker("bare")
-
-    class Spec:
-        @pluggy.HookspecMarker("bare")
-        def classify(self, request: object) -> None: ...
-
-    class Impl:
-        @marker
-        def classify(self, request: object) -> Labels:
-            return LABELS
-
-    bare.add_hookspecs(Spec)
-    for number in range(5):
-        bare.register(Impl())
-        desk.add(str(number), gives(LABELS))
-
-    async def plain() -> None:
-        bare.hook.classify(request=CLASSIFY)
-
-    async def collect() -> None:
-        await desk.dispatch.collect("classify", CLASSIFY)
-
-    # The best of several tries, in turn: other processes slow some of them down.
-    tries = [(await seconds_for(300, collect), await seconds_for(300, plain)) for _ in range(15)]
-    ours, theirs = (min(column) for column in zip(*tries, strict=True))
-    assert ours <= 5 * theirs

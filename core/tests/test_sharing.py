@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,8 +62,8 @@ class Meeting:
         events = [RawEvent(key=next(self._keys), body=b"{}", channel="toy") for _ in inbounds]
         came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=events, at=NOW)
         await self.one.write(lambda c: journal.append(c, [came]))
-        lease = {"owner": owner, "now": NOW, "hold": MINUTE, "limit": len(inbounds)}
-        leased = await self.one.write(lambda c: journal.lease(c, **lease))
+        lease = partial(journal.lease, owner=owner, now=NOW, hold=MINUTE, limit=len(inbounds))
+        leased = await self.one.write(lease)
         works = [
             applying.Work(event=event, inbounds=(told,))
             for event, told in zip(leased, inbounds, strict=True)
@@ -89,13 +90,13 @@ class Meeting:
         running = asyncio.ensure_future(self.one.write(held))
         await asyncio.to_thread(inside.wait, 20)
         other = asyncio.ensure_future(self.two.write(second))
-        while not other.done() and not await self._waits():
+        while not other.done() and not await self._waits():  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
         self.waited = not other.done()
         if meanwhile is not None:
             await meanwhile()
         go.set()
-        return await asyncio.gather(running, other, return_exceptions=True)
+        return list(await asyncio.gather(running, other, return_exceptions=True))
 
     async def _waits(self) -> bool:
         """Say whether a transaction waits for another; on SQLite the second always does."""
@@ -242,8 +243,8 @@ async def test_an_echo_and_the_outcome_of_its_sending_meet(
 ) -> None:
     await meeting.apply(said("c1"))
     await meeting.one.write(await reply(meeting))
-    claim = {"channel": "toy", "owner": "one", "now": NOW, "hold": MINUTE, "limit": 1}
-    (claimed,) = await meeting.one.write(lambda c: outbox.claim(c, **claim))
+    claim = partial(outbox.claim, channel="toy", owner="one", now=NOW, hold=MINUTE, limit=1)
+    (claimed,) = await meeting.one.write(claim)
 
     def record(connection: sa.Connection) -> None:
         held = tickets.hold(connection, tickets.answered_by(claimed.outbox))
@@ -325,7 +326,8 @@ async def outcome(desk: Any) -> list[Any]:
             one.line.customer or "",
             one.line.state,
             one.line.subject,
-            tuple((message.id, message.text) for message in one.messages),
+            # Of what has the same time at the network, what arrived first comes first.
+            tuple(sorted((message.id, message.text) for message in one.messages)),
         )
         for one in whole
         if one.line.reason != "merged"
@@ -455,9 +457,8 @@ async def test_what_a_dead_worker_held_is_done_by_another(
 ) -> None:
     async with open_desk(work=False) as dead:
         await push(dead, {"id": "c1", "by": "eva", "text": "?"})
-        lease = {"owner": "dead", "hold": timedelta(seconds=0.2), "limit": 9}
-        now = dead.clock.now()
-        assert await dead.store.write(lambda c: journal.lease(c, now=now, **lease))
+        lease = partial(journal.lease, owner="dead", hold=timedelta(seconds=0.2), limit=9)
+        assert await dead.store.write(partial(lease, now=dead.clock.now()))
         async with open_desk() as alive:
             await settled(alive, settle)
             assert len(await alive.tickets()) == 1

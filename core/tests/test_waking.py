@@ -7,11 +7,11 @@ import json
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from channelmix import loops
 from channelmix.store import feed
 from channelmix.store.engine import Store
@@ -76,7 +76,7 @@ async def test_what_others_write_is_noticed_and_what_we_write_is_not(database: s
         assert await asyncio.to_thread(ears.acquire, timeout=10), "at first it always looks"
     for writer, listener in ((0, 1), (1, 0), (0, 1)):
         fresh = feed.Fresh(kind="channel_changed", channel="toy")
-        await stores[writer].write(lambda c, f=fresh: feed.tell(c, [f], NOW))
+        await stores[writer].write(partial(feed.tell, fresh=[fresh], now=NOW))
         assert await asyncio.to_thread(heard[listener].acquire, timeout=10)
         assert not heard[writer].acquire(blocking=False)
     for store in stores:

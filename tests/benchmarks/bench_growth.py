@@ -120,6 +120,7 @@ async def _piped(file: Path, first: int, count: int) -> float:
             clock=desk.clock,
             owner="bench",
             unavailable=tuple,
+            cut=desk.cut,
         )
         began = time.perf_counter()
         while await pipeline.step():

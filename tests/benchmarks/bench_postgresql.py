@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,59 +20,54 @@ BOUND = Bound(sense="least", value=1.5)
 
 
 def workers(plan: Plan, folder: Path) -> list[Result]:
-    """Start a server of our own, and measure on a new database each time."""
-    events = plan.of(EVENTS)
+    """Start a server and two workers; each run asks one of them, or both, to empty the journal."""
     server = get_server(folder / "pg", cleanup_mode="stop")
     try:
-        url = server.get_uri()
+        store = _address(server.get_uri())
+        with (
+            Child("drain_channelmix", store, "first", log=folder / "first.log") as first,
+            Child("drain_channelmix", store, "second", log=folder / "second.log") as second,
+        ):
+            numbers = count(step=100_000)
 
-        def draining(processes: int) -> Callable[[int], float]:
-            return lambda _run: _drained(url, folder, processes, events)
+            def draining(*children: Child) -> Callable[[int], float]:
+                return lambda _run: _drained(children, next(numbers), plan.of(EVENTS))
 
-        pairs = in_turn(plan.runs, draining(1), draining(2))
+            sides = draining(first), draining(first, second)
+            in_turn(1, *sides)  # warms up
+            pairs = in_turn(plan.runs, *sides)
     finally:
         server.cleanup()
-    rates = middle(pairs)
+    one, two = middle(pairs)
     return [
         Result.of(
             "two workers over one, PostgreSQL, journal to assigned ticket",
-            [two / one for one, two in pairs],
-            {"one per second": rates[0], "two per second": rates[1]},
+            [both / alone for alone, both in pairs],
+            {"one per second": one, "two per second": two},
             bound=BOUND,
         )
     ]
 
 
-def _drained(url: str, folder: Path, processes: int, events: int) -> float:
-    """Return how many events a second so many processes settle."""
-    store = _new_database(url)
-    with ExitStack() as stack:
-        children = [
-            stack.enter_context(
-                Child("drain_channelmix", store, str(number), log=folder / f"worker-{number}.log")
-            )
-            for number in range(processes)
-        ]
-        children[0].ask("give", count=events)
-        return events / _together(children)
+def _drained(children: Sequence[Child], first: int, events: int) -> float:
+    """Return how many events a second so many workers settle.
 
-
-def _together(children: Sequence[Child]) -> float:
-    """Let all work at once; return the seconds until all say that nothing is left."""
+    Raises: `RuntimeError` if not every event was settled, or one worker had nothing to do.
+    """
+    children[0].ask("give", first=first, count=events)
     began = time.perf_counter()
     for child in children:
         child.start("drain")
-    took = [child.finish() for child in children]
+    settled = [child.finish() for child in children]
     seconds = time.perf_counter() - began
-    if not all(took):
-        raise RuntimeError(f"a worker had nothing to do: {took}")
-    return seconds
+    if sum(settled) != events or not all(settled):
+        raise RuntimeError(f"of {events} events the workers settled {settled}")
+    return events / seconds
 
 
-def _new_database(url: str) -> str:
-    """Make a database, and return the address of it that the configuration takes."""
-    name = f"bench_{secrets.token_hex(4)}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
+def _address(uri: str) -> str:
+    """Return the server's address as the configuration takes it."""
+    with psycopg.connect(uri) as connection:
         info = connection.info
-        return f"postgresql://{info.user}@/{name}?host={quote(info.host, safe='')}&port={info.port}"
+        host = quote(info.host, safe="")
+        return f"postgresql://{info.user}@/{info.dbname}?host={host}&port={info.port}"

@@ -23,10 +23,11 @@ async def main(store: str, owner: str) -> None:
             clock=desk.clock,
             owner=owner,
             unavailable=tuple,
+            cut=desk.cut,
         )
 
-        async def fill(*, count: int) -> None:
-            await give(desk, 0, count)
+        async def fill(*, first: int, count: int) -> None:
+            await give(desk, first, count)
 
         async def drain() -> int:
             settled = 0

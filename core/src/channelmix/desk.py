@@ -36,6 +36,7 @@ from channelmix.records import (
     Happening,
     Limits,
     OutboxState,
+    RawEvent,
     Suggest,
     Suggestion,
     Suggestions,
@@ -106,7 +107,11 @@ class Desk:
         mask = mask_of(settings)
         self.log = get_logger(mask)
         self.dispatch = Dispatch(
-            self.registry, clock=self.clock, on_change=self._breaker_changed, log=self.log
+            self.registry,
+            clock=self.clock,
+            on_change=self._breaker_changed,
+            log=self.log,
+            mask=mask,
         )
         self.assembly = Assembly(
             settings=settings,
@@ -199,6 +204,7 @@ class Desk:
         if channels:
             self._intakes[app] = Intake(
                 store=self.store,
+                registry=self.registry,
                 dispatch=self.dispatch,
                 clock=self.clock,
                 bell=self.bell,
@@ -243,12 +249,23 @@ class Desk:
             raise NotFound(f"there is no app {app}")
         return await intake.receive(request)
 
+    async def cut(self, whole: RawEvent) -> list[RawEvent]:
+        """Cut a payload that was stored whole into events, routed by its app's channels.
+
+        Raises: as `Intake.cut`.
+        """
+        intake = self._intakes.get(self.settings.channels[whole.channel].app)
+        if intake is None:
+            raise NotFound(f"channel {whole.channel} takes no webhooks")
+        return await intake.cut(whole.channel, whole.body)
+
     async def replay(
         self, *, fates: Collection[Fate] = REPLAYABLE[:2], channel: str | None = None
     ) -> Counter[str]:
         """Process again what brought nothing: quarantined, unrouted, on request also ignored.
 
-        Returns how many events of each fate are unsettled now.
+        Lookups that failed are made again, too. Returns how many events of each fate are unsettled
+        now, and how many `lookups` are wanted again.
         """
         if wrong := [fate.value for fate in fates if fate not in REPLAYABLE]:
             raise Refused(f"{', '.join(wrong)}: only {', '.join(REPLAYABLE)} can be replayed")

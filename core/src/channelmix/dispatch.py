@@ -3,6 +3,7 @@
 pluggy knows no async and no bad plugins, so its implementations are walked here, each with a
 guard. Whatever a plugin does, its caller sees a value of the right type, an error that the
 plugin named (`PluginError`), or a `PluginFault`; the host's own cancellation passes through.
+No secret stands in the text of an error: it is stored, logged and shown from here on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from channelmix.calling import Call, Calling
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.guard import Bug, guarded
 from channelmix.hookspecs import Clock
-from channelmix.log import frames, get_logger
+from channelmix.log import SecretMask, frames, get_logger
 
 if TYPE_CHECKING:
     import pluggy
@@ -70,8 +71,10 @@ class Dispatch:
         failures: int = 5,
         cool_down: timedelta = timedelta(minutes=1),
         log: FilteringBoundLogger | None = None,
+        mask: SecretMask | None = None,
     ) -> None:
         self._calling = Calling()
+        self._mask = mask or SecretMask()
         self._calls: dict[pluggy.HookImpl, Call] = {}
         self._registry = registry
         self._deadlines = {**DEADLINES, **deadlines}
@@ -183,8 +186,9 @@ class Dispatch:
         started = perf_counter()
         try:
             value = await guarded(one.function, hook, request, self._deadlines.get(hook), call)
-        except PluginError:
+        except PluginError as error:
             self._breakers.well(one.plugin_name, hook)
+            error.args = tuple(self._mask.text(str(word)) for word in error.args)
             raise
         except Bug as bug:
             self._note(one, hook, bug, perf_counter() - started)

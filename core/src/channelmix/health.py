@@ -42,7 +42,10 @@ class HealthBook:
         return self._now.get(channel, Health(state="ok"))
 
     async def set(self, channel: str, state: State, why: str | None = None) -> None:
-        """Note how a channel does; nothing happens if it is known."""
+        """Note how a channel does; nothing happens if it is known.
+
+        When a channel comes back, its sources are swept for what was missed meanwhile.
+        """
         before = self.of(channel)
         if before.state == state and channel in self._now:
             return
@@ -53,8 +56,14 @@ class HealthBook:
         else:
             log.warning("channel.bad", state=state, why=why)
         now = self.clock.now()
+
+        def job(connection: sa.Connection) -> None:
+            if state == "ok" and before.state != "ok":
+                _sweep(connection, channel, now)
+            _write(connection, channel, state, why, now)
+
         async with self._in_turn:  # the store has several writers: the last word must come last
-            await self.store.write(lambda connection: _write(connection, channel, state, why, now))
+            await self.store.write(job)
 
     async def hold(self, channels: Sequence[str], why: str, until: datetime) -> None:
         """Note that channels slow down."""
@@ -67,6 +76,18 @@ class HealthBook:
         """Note that a call to the network went well; a paused or disabled channel stays so."""
         if self.of(channel).state in {"degraded", "unauthorized"}:
             await self.set(channel, "ok")
+
+
+def _sweep(connection: sa.Connection, channel: str, now: datetime) -> None:
+    """Make the sources due that were not polled since the channel went bad.
+
+    Not those that failed themselves: they have a time of their own, it may be the network's.
+    """
+    source, channels = s.sources.c, s.channels.c
+    since = sa.select(channels.since).where(channels.name == channel).scalar_subquery()
+    missed = sa.or_(source.polled_at.is_(None), source.polled_at < since)
+    due = s.sources.update().where(source.channel == channel, source.failures == 0, missed)
+    connection.execute(due.values(next_at=now))
 
 
 def _write(

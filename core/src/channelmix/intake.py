@@ -23,6 +23,7 @@ from channelmix.records import (
     WebhookRequest,
     WebhookResponse,
 )
+from channelmix.registry import Registry
 from channelmix.store import journal
 from channelmix.store.engine import Store
 
@@ -32,12 +33,13 @@ class Intake:
     """The webhooks of one app."""
 
     store: Store
+    registry: Registry
     dispatch: Dispatch
     clock: Clock
     bell: Bell
     app: str
     channels: Sequence[Channel]
-    """Those of the app; the first is asked about the app's requests."""
+    """Those of the app; the first that takes part is asked about the app's requests."""
     _pending: list[tuple[journal.Arrival, asyncio.Future[None]]] = field(factory=list, init=False)
     _flusher: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -47,10 +49,17 @@ class Intake:
         Raises: `StoreError` if it could not be stored; the network must then come again.
         """
         try:
-            return await self._receive(self.channels[0].name, request)
+            return await self._receive(self._asked(), request)
         except (Paused, NotFound) as error:
             get_logger(app=self.app).warning("webhook.put_off", why=str(error))
             return WebhookResponse(status=503, body="the plugin of this app is paused or disabled")
+
+    def _asked(self) -> str:
+        """Return the channel that speaks for the app: one that cannot open shuts out no other."""
+        for one in self.channels:
+            if self.registry.get(one.name) is not None:
+                return one.name
+        raise NotFound(f"no channel of {self.app} is running")
 
     async def _receive(self, asked: str, request: WebhookRequest) -> WebhookResponse:
         """Let one channel of the app authenticate and split a request, and store the events."""
@@ -68,17 +77,30 @@ class Intake:
 
     async def _split(self, asked: str, body: bytes) -> list[RawEvent]:
         """Cut a payload into routed events; one that cannot be cut is one event."""
+        digest = hashlib.sha256(body).hexdigest()
+        if not self.registry.implements(asked, "split"):
+            return [RawEvent(key=digest, body=body, channel=asked)]
         try:
-            split: Split = await self.dispatch.addressed(asked, "split", Payload(body=body))
-            events = split.events
-        except (PluginError, PluginFault, NotFound):
-            events = (RawEvent(key=hashlib.sha256(body).hexdigest(), body=body),)
-        return [evolve(event, channel=self._route(event.account)) for event in events]
+            return await self.cut(asked, body)
+        except (PluginError, PluginFault):
+            # Its key must be none that a plugin gives: a part may well be hashed the same way.
+            key = f"{journal.UNSPLIT}:{digest}"
+            return [RawEvent(key=key, body=body, channel=asked, source=journal.UNSPLIT)]
 
-    def _route(self, account: str) -> str:
-        """Return the channel that has an account; what names none goes to the first."""
+    async def cut(self, asked: str, body: bytes) -> list[RawEvent]:
+        """Let a channel of the app cut a payload; each event is routed to its own channel.
+
+        Raises: `PluginError`, `PluginFault`, `Paused`, `NotFound`, as `Dispatch.addressed`.
+        """
+        told: Split = await self.dispatch.addressed(asked, "split", Payload(body=body))
+        if wrong := [one for one in told.events if not isinstance(one, RawEvent)]:
+            raise PluginFault(f"{asked}.split: returned a {type(wrong[0]).__name__} as an event")
+        return [evolve(one, channel=self._route(asked, one.account)) for one in told.events]
+
+    def _route(self, asked: str, account: str) -> str:
+        """Return the channel that has an account; what names none goes to the one asked."""
         if not account:
-            return self.channels[0].name
+            return asked
         return next((one.name for one in self.channels if one.account == account), "")
 
     async def _append(self, events: Sequence[RawEvent]) -> None:

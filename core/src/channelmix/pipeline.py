@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from channelmix.dispatch import Dispatch, Outcome
-from channelmix.errors import PluginError, PluginFault
+from channelmix.errors import NotFound, PluginError, PluginFault
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
 from channelmix.projection import best_labels
 from channelmix.records import (
     INBOUNDS,
     Assign,
-    Assignment,
     Classify,
     Fate,
     Ingested,
@@ -35,9 +35,21 @@ from channelmix.store.types import clean
 BATCH = 100
 KINDS = tuple(INBOUNDS.values())
 HOLD = timedelta(seconds=60)
-"""How long a lease lasts; far longer than a batch ever takes."""
+"""How long a lease lasts; longer than a batch takes, which waits once for all its messages."""
 PATIENCE = 2.0
-"""Seconds that a ticket waits for classifiers; what they say later refines it."""
+"""Seconds that a batch waits for classifiers; what they say later refines its tickets."""
+
+
+@frozen(kw_only=True)
+class Asking:
+    """A message that the classifiers are asked about."""
+
+    request: Classify
+    task: asyncio.Task[list[Outcome]]
+
+
+Asked = Mapping[tuple[int, str], Asking]
+"""By event and message."""
 
 
 @define(eq=False, kw_only=True)
@@ -52,7 +64,9 @@ class Pipeline:
     owner: str
     unavailable: Callable[[], Collection[str]]
     """Channels whose events must wait, because their plugin is not there."""
-    _late: set[asyncio.Task[Any]] = field(factory=set, init=False)
+    cut: Callable[[RawEvent], Awaitable[Sequence[RawEvent]]]
+    """Cuts a payload that was stored whole into routed events."""
+    _under_way: set[asyncio.Task[Any]] = field(factory=set, init=False)
 
     async def step(self) -> int:
         """Settle one batch; return how many events it took."""
@@ -64,68 +78,79 @@ class Pipeline:
         )
         if not events:
             return 0
-        works = [await self._work(event) for event in events]
-        done = self.clock.now()
-        await self.store.write(
-            lambda connection: applying.apply(
-                connection, works, owner=self.owner, rules=self.rules, now=done
-            )
-        )
+        works = [await self._read(event) for event in events]
+        asked = self._ask(works)
+        if asked:
+            await asyncio.wait([one.task for one in asked.values()], timeout=PATIENCE)
+        late = [one for one in asked.values() if not one.task.done()]
+        await self._apply(await self._assign([_labelled(work, asked) for work in works]))
+        for one in late:  # only now is there a ticket that can be refined
+            one.task.add_done_callback(partial(self._refine, one.request))
         return len(events)
 
     async def close(self) -> None:
         """Stop waiting for late classifiers."""
-        for task in self._late:
+        for task in self._under_way:
             task.cancel()
 
-    async def _work(self, event: RawEvent) -> applying.Work:
-        """Ask the plugins about one event."""
+    async def _apply(self, works: Sequence[applying.Work]) -> None:
+        """Write down what a batch came to."""
+        now = self.clock.now()
+        await self.store.write(
+            lambda connection: applying.apply(
+                connection, works, owner=self.owner, rules=self.rules, now=now
+            )
+        )
+
+    async def _read(self, event: RawEvent) -> applying.Work:
+        """Ask the channel's plugin what one event means, or into what a whole payload is cut."""
         work = applying.Work(event=event)
+        hook = "split" if event.source == journal.UNSPLIT else "ingest"
         if not event.channel:
             why = f"no channel has account {event.account or '(none)'}"
             return evolve(work, failed=(Fate.UNROUTED, why))
-        if not self.registry.implements(event.channel, "ingest"):
+        if not self.registry.implements(event.channel, hook):
             why = f"channel {event.channel} is not configured"
             return evolve(work, failed=(Fate.UNROUTED, why))
         try:
-            told: Ingested = await self.dispatch.addressed(event.channel, "ingest", event)
-        except (PluginError, PluginFault) as error:
+            if hook == "split":
+                return evolve(work, parts=tuple(await self.cut(event)))
+            told: Ingested = await self.dispatch.addressed(event.channel, hook, event)
+        except (PluginError, PluginFault, NotFound) as error:
             return evolve(work, failed=(Fate.QUARANTINED, str(error)))
         if wrong := [one for one in told.inbounds if not isinstance(one, KINDS)]:
             why = f"{event.channel}.ingest: returned a {type(wrong[0]).__name__} as an inbound"
             return evolve(work, failed=(Fate.QUARANTINED, why))
-        asked = [one for one in told.inbounds if isinstance(one, Message) and not one.own]
-        labels = {one.id: await self._classify(event.channel, one) for one in asked}
-        return evolve(
-            work,
-            inbounds=told.inbounds,
-            labels=labels,
-            assignments=await self._assign(event.channel, asked, labels),
-        )
+        return evolve(work, inbounds=told.inbounds)
 
-    async def _classify(self, channel: str, message: Message) -> list[tuple[str, Label]]:
-        """Ask the classifiers; who takes too long may still answer later."""
+    def _ask(self, works: Sequence[applying.Work]) -> Asked:
+        """Ask the classifiers about all messages of a batch at the same time."""
         if not self.registry.implementations("classify"):
-            return []
-        request = Classify(channel=channel, message=message)
-        task = asyncio.ensure_future(self.dispatch.collect("classify", request))
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
-        if done:
-            return _labels(task.result())
-        self._late.add(task)
-        task.add_done_callback(lambda _: self._refine(channel, message.id, task))
-        return []
+            return {}
+        return {
+            (work.event.id, message.id): self._asking(work.event.channel, message)
+            for work in works
+            for message in _questions(work)
+        }
 
-    def _refine(self, channel: str, message: str, task: asyncio.Task[list[Outcome]]) -> None:
+    def _asking(self, channel: str, message: Message) -> Asking:
+        """Begin to ask the classifiers about one message."""
+        request = Classify(channel=channel, message=message)
+        return Asking(request=request, task=self._start(self.dispatch.collect("classify", request)))
+
+    def _start(self, job: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a job that `close` ends."""
+        task = asyncio.create_task(job)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    def _refine(self, asked: Classify, task: asyncio.Task[list[Outcome]]) -> None:
         """Take in what a slow classifier said after all."""
-        self._late.discard(task)
         if task.cancelled() or task.exception() is not None:
             return
-        labels = _labels(task.result())
-        if labels:
-            writing = asyncio.ensure_future(self._write_late(channel, message, labels))
-            self._late.add(writing)
-            writing.add_done_callback(self._late.discard)
+        if labels := _labels(task.result()):
+            self._start(self._write_late(asked.channel, asked.message.id, labels))
 
     async def _write_late(
         self, channel: str, message: str, labels: list[tuple[str, Label]]
@@ -142,25 +167,43 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - the ticket stands without it
             get_logger().error("classify.late_failed", channel=channel, error=str(error))
 
-    async def _assign(
-        self,
-        channel: str,
-        asked: Collection[Message],
-        labels: Mapping[str, list[tuple[str, Label]]],
-    ) -> dict[str, Assignment]:
-        """Ask the assigners."""
-        chosen: dict[str, Assignment] = {}
+    async def _assign(self, works: Sequence[applying.Work]) -> Sequence[applying.Work]:
+        """Ask the assigners about all messages of a batch at the same time."""
         if not self.registry.implementations("assign"):
-            return chosen
-        for message in asked:
-            best = best_labels(
-                (one.name, one.value, one.confidence, source) for source, one in labels[message.id]
-            )
-            request = Assign(channel=channel, message=message, labels=best)
-            answer = await self.dispatch.first("assign", request)
-            if answer is not None and answer.value is not None:
-                chosen[clean(message.id)] = answer.value
-        return chosen
+            return works
+        return await asyncio.gather(*map(self._assigned, works))
+
+    async def _assigned(self, work: applying.Work) -> applying.Work:
+        """Ask the assigners about the messages of one event."""
+        messages = _questions(work)
+        answers = await asyncio.gather(*(self._choose(work, one) for one in messages))
+        chosen = {
+            clean(message.id): answer.value
+            for message, answer in zip(messages, answers, strict=True)
+            if answer is not None
+        }
+        return evolve(work, assignments=chosen)
+
+    async def _choose(self, work: applying.Work, message: Message) -> Outcome | None:
+        """Ask the assigners about one message."""
+        best = best_labels(
+            (one.name, one.value, one.confidence, source)
+            for source, one in work.labels.get(message.id, ())
+        )
+        request = Assign(channel=work.event.channel, message=message, labels=best)
+        return await self.dispatch.first("assign", request)
+
+
+def _questions(work: applying.Work) -> list[Message]:
+    """Return the messages of customers in an event."""
+    return [one for one in work.inbounds if isinstance(one, Message) and not one.own]
+
+
+def _labelled(work: applying.Work, asked: Asked) -> applying.Work:
+    """Add what the classifiers said so far."""
+    tasks = {one.id: asked[work.event.id, one.id].task for one in _questions(work)} if asked else {}
+    done = {message: task for message, task in tasks.items() if task.done()}
+    return evolve(work, labels={message: _labels(task.result()) for message, task in done.items()})
 
 
 def _labels(outcomes: Collection[Outcome]) -> list[tuple[str, Label]]:

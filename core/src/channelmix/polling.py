@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from channelmix.dispatch import Dispatch
 from channelmix.errors import (
@@ -56,6 +56,8 @@ class Poller:
     brake: Brake
     health: HealthBook
     owner: str
+    _put_off: int = field(default=0, init=False)
+    """How many lookups in a row the network put off."""
 
     async def start(self) -> None:
         """Make every source due: whatever happened while nobody looked is found now."""
@@ -123,7 +125,7 @@ class Poller:
                     self.channel.name, "poll", Poll(source=source.name, cursor=cursor)
                 )
             except ChannelmixError as error:
-                await self._failed(source, error, row.failures + 1)
+                await self._failed(source, error, row.failures)
                 return
             cursor = polled.cursor
             kept = await self._store_page(source, polled)
@@ -171,8 +173,12 @@ class Poller:
         )
 
     async def _failed(self, source: Source, error: ChannelmixError, failures: int) -> None:
-        """Note that a poll failed, and when to come again."""
+        """Note that a poll failed, after so many failures in a row, and when to come again.
+
+        Without authorization, or paused, it is the channel that fails: see `HealthBook.set`.
+        """
         now = self.clock.now()
+        failures += not isinstance(error, AuthorizationLost | Paused)
         values = {
             "failures": failures,
             "error": str(error),
@@ -234,16 +240,19 @@ class Poller:
                 self.channel.name, "poll", Poll(source=row.source, argument=row.argument)
             )
         except Rejected as error:
-            values = {"state": "failed", "error": str(error)}
+            values = {"state": "failed", "attempts": row.attempts + 1, "error": str(error)}
+        except (AuthorizationLost, Paused, RetryLater) as error:
+            # No try: it says nothing of the object, and may go on for days.
+            self._put_off += 1
+            pause = await self._pause_after(error, self._put_off)
+            values = {"error": str(error), "next_at": now + pause}
         except ChannelmixError as error:
             tries = row.attempts + 1
-            values = {
-                "state": "wanted" if tries < LOOKUP_TRIES else "failed",
-                "attempts": tries,
-                "error": str(error),
-                "next_at": now + await self._pause_after(error, tries),
-            }
+            pause = await self._pause_after(error, tries)
+            values = {"attempts": tries, "error": str(error)}
+            values |= {"next_at": now + pause} if tries < LOOKUP_TRIES else {"state": "failed"}
         else:
+            self._put_off = 0
             values = {"state": "done", "error": None}
             arrival = self._arrival(polled, row.source, self.clock.now())
         await self.store.write(

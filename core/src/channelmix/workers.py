@@ -49,6 +49,7 @@ class Workers:
             clock=desk.clock,
             owner=self.owner,
             unavailable=self._unavailable,
+            cut=desk.cut,
         )
         self._loop("pipeline", self._pipeline.step, every=5)
         self._downloader = Downloader(desk.settings.desk.media, log=desk.log)

@@ -90,6 +90,18 @@ def test_a_reply_goes_out(desk: Work, command: Command) -> None:
     assert "Behind page 1." in command("outbox", "list", "--ticket", 1).out
 
 
+def test_options_of_the_outbox_hold_for_its_list_too(desk: Work, command: Command) -> None:
+    command("reply", 1, "Behind page 1.")
+    (line,) = command("outbox", "--json", "list").json
+    assert line["state"] == "queued"
+    assert command("outbox", "--state", "sent", "list", "--json").json == []
+    (line,) = command("outbox", "--state", "sent", "list", "--state", "queued", "--json").json
+    assert line["state"] == "queued"
+    done = command("outbox", "--json", "cancel", 1)
+    assert (done.code, "write options after `cancel`" in done.error) == (2, True)
+    assert command("outbox", "--json").json[0]["state"] == "queued"
+
+
 def test_a_reply_that_is_blocked_says_why(desk: Work, command: Command) -> None:
     done = command("reply", 1, "This is far too long for a newspaper.")
     assert (done.code, done.error) == (1, "37 letters, the network takes 20: shorten the text")

@@ -96,6 +96,18 @@ def test_headers_that_cannot_be_read_are_one_line(letters: Path, command: Comman
     assert (done.code, "--headers: write JSON" in done.error) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [(b"X-Stamp: \xff", "is no UTF-8 text"), (b'{"a": ' + b"[" * 100_000, "nested too deep")],
+)
+def test_headers_that_are_rubbish_are_no_bug(
+    letters: Path, command: Command, headers: bytes, why: str
+) -> None:
+    Path("bad.txt").write_bytes(headers)
+    done = command("ingest", "paper", letters, "--headers", "bad.txt")
+    assert (done.code, why in done.error) == (2, True)
+
+
 def test_a_configured_channel_needs_no_secret_and_says_what_is_not_its_own(
     configured: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,6 +233,41 @@ async def test_errors_are_told_apart_by_code(
     assert (caught.type is WindowClosed) is (outcome is WindowClosed)
 
 
+@pytest.mark.parametrize("named", policy.ADVICE)
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_the_status_decides_nothing_of_what_has_a_name(
+    named: tuple[int, int | None], status: int
+) -> None:
+    judged = {policy.judge(*named, transient=bad, status=status) for bad in (False, True)}
+    assert judged == {policy.judge(*named, transient=False, status=200)}
+    assert policy.Verdict.PASSING not in judged
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode"), [(27, None), (100, 2018047), (324, None), (506, None), (551, 1545041)]
+)
+async def test_what_is_refused_for_good_is_not_uncertain(
+    s: Any, code: int, subcode: int | None
+) -> None:
+    s.sim.refuse(RefusedError(code, "", subcode=subcode, status=500), on="POST /comments")
+    with pytest.raises(Rejected):
+        await s.page.reply(s.answer(s.comment))
+
+
+async def test_a_duplicate_of_an_uncertain_attempt_is_looked_for(s: Any) -> None:
+    part = s.outgoing(Action.PUBLISH, text="Morgen geschlossen.")
+    s.sim.fault("error_after_accept", on="POST /feed")
+    with pytest.raises(Uncertain):
+        await s.page.reply(part)
+    s.clock.advance(policy.SETTLE_PUBLIC)
+    with pytest.raises(Uncertain, match="506"):
+        await s.page.reply(part)
+    assert (await s.page.reconcile(part)).status == "found"
+    other = s.outgoing(Action.PUBLISH, text="Morgen geschlossen.")
+    with pytest.raises(Rejected, match="506"):
+        await s.page.reply(other)
+
+
 async def test_a_throttle_says_until_when(s: Any) -> None:
     usage = {
         "x-business-use-case-usage": json.dumps(
@@ -444,6 +479,10 @@ def test_the_limits_say_what_the_network_allows(s: Any) -> None:
     direct = limit(Action.PRIVATE_REPLY, Kind.DIRECT_MESSAGE)
     assert (direct.text, direct.text_with_media, direct.window) == (2000, False, DAY)
     assert direct.human_window == WEEK
+    assert (limit(Action.PUBLIC_REPLY, Kind.POST).settle, direct.settle) == (
+        minutes(2),
+        minutes(0.5),
+    )
     private = limit(Action.PRIVATE_REPLY, Kind.COMMENT)
     assert (private.once, private.window, private.attachments) == (True, WEEK, 0)
     assert limit(Action.PRIVATE_REPLY, Kind.REVIEW) is None
@@ -460,10 +499,14 @@ async def test_a_healthy_page_has_no_findings(s: Any) -> None:
 
 async def test_check_says_what_to_do(s: Any) -> None:
     s.sim.permissions.discard("pages_messaging")
+    s.sim.permissions.discard("pages_manage_posts")
     s.sim.fields.discard("messages")
-    texts = [one.text for one in (await s.page.check(s.page.services)).findings]
-    assert any("grant pages_messaging" in text for text in texts)
-    assert any("subscribe to messages" in text for text in texts)
+    found = (await s.page.check(s.page.services)).findings
+    assert [(one.level, one.text.partition(":")[0]) for one in found] == [
+        ("block", "grant pages_messaging"),
+        ("warn", "grant pages_manage_posts"),
+        ("warn", "subscribe to messages"),
+    ]
     s.sim.fields.clear()
     findings = (await s.page.check(s.page.services)).findings
     assert ("block", "webhook") in [(one.level, one.code) for one in findings]

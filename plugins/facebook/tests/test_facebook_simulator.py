@@ -198,6 +198,30 @@ async def test_permissions(s: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("permission", "method", "path"),
+    [
+        ("pages_manage_engagement", "POST", "{comment}"),
+        ("pages_manage_engagement", "DELETE", "{comment}"),
+        ("pages_manage_engagement", "POST", "{page}/blocked"),
+        ("pages_manage_posts", "POST", "{page}/feed"),
+        ("pages_manage_posts", "POST", "{page}/photos"),
+        ("pages_manage_posts", "POST", "{post}"),
+        ("pages_manage_posts", "DELETE", "{post}"),
+        ("pages_read_user_content", "GET", "{comment}"),
+        ("pages_read_engagement", "GET", "{post}"),
+    ],
+)
+async def test_each_call_needs_its_permission(
+    s: Any, permission: str, method: str, path: str
+) -> None:
+    s.sim.permissions.discard(permission)
+    path = path.format(page=s.sim.account, post=s.post.id, comment=s.comment.id)
+    assert await code(s, method, path) == (200, None)
+    assert s.comment.id in s.sim.world.comments
+    assert s.post.id in s.sim.world.posts
+
+
+@pytest.mark.parametrize(
     ("path", "params"),
     [
         ("{page}", {"feilds": "id"}),
@@ -274,6 +298,20 @@ async def test_private_replies(s: Any) -> None:
 
 async def test_only_the_author_edits(s: Any) -> None:
     assert await code(s, "POST", s.comment.id, message="Anders") == (200, None)
+
+
+async def test_nobody_hides_the_pages_own_comment(s: Any) -> None:
+    own = s.sim.native_reply(s.comment, "Ja")
+    assert await code(s, "POST", own.id, is_hidden="true") == (200, None)
+    assert own.hidden is False
+    assert await call(s, "POST", s.comment.id, is_hidden="true") == (200, {"success": True})
+
+
+async def test_the_page_does_not_post_the_same_twice_in_a_row(s: Any) -> None:
+    feed = f"{s.sim.account}/feed"
+    assert await code(s, "POST", feed, message=s.post.text) == (506, None)
+    assert (await call(s, "POST", feed, message="Heute bis acht."))[0] == 200
+    assert (await call(s, "POST", feed, message=s.post.text))[0] == 200
 
 
 # reading back

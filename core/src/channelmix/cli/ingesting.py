@@ -61,7 +61,7 @@ def ingest_command(
     --headers it exits with 1 if a file is refused.
     """
     desks.quiet(call)
-    given = None if headers is None else _headers(_bytes(headers).decode())
+    given = None if headers is None else _headers(_bytes(headers))
     done = asyncio.run(_all(only(call, channel), channel, files, source, given))
     if as_json:
         output.print_json((line for one in done for line in _lines(one)), lines=True)
@@ -75,13 +75,18 @@ def _bytes(path: Path) -> bytes:
     return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
-def _headers(text: str) -> dict[str, str]:
+def _headers(given: bytes) -> dict[str, str]:
     """Read headers; their names come out in lower case."""
     try:
+        text = given.decode()
         pairs = json.loads(text) if text.lstrip().startswith("{") else _colons(text)
         return {
             str(name).strip().lower(): str(value).strip() for name, value in dict(pairs).items()
         }
+    except UnicodeDecodeError:
+        raise click.UsageError("--headers: the file is no UTF-8 text") from None
+    except RecursionError:
+        raise click.UsageError("--headers: the JSON is nested too deep") from None
     except ValueError as error:
         raise click.UsageError(f"--headers: write JSON, or `Name: value` lines: {error}") from None
 

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from click.core import ParameterSource
 
 from channelmix.cli import desks, output
 from channelmix.cli.call import Call
@@ -28,8 +29,16 @@ def _listing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def outbox_command(ctx: click.Context, /, **options: Any) -> None:
     """List what goes out, and decide what is stuck."""
+    source = ctx.get_parameter_source
+    given = {
+        key: value for key, value in options.items() if source(key) is ParameterSource.COMMANDLINE
+    }
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_command, **options)
+    elif ctx.invoked_subcommand == "list":
+        ctx.default_map = {"list": given}
+    elif given:
+        raise click.UsageError(f"write options after `{ctx.invoked_subcommand}`")
 
 
 @outbox_command.command("list")

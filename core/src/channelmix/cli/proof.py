@@ -80,7 +80,7 @@ def _colour(*, good: bool) -> str | None:
 def replay_command(call: Call, channel: str | None, *, ignored: bool, as_json: bool) -> None:
     """Read again what could not be understood.
 
-    What belonged to no channel, too. The desk that runs does it.
+    What belonged to no channel or could not be fetched, too. The desk that runs does it.
     """
     settings = desks.settings_of(call)
     if channel is not None and channel not in settings.channels:

@@ -50,6 +50,7 @@ def _message(one: MessageLine, zone: ZoneInfo) -> list[str]:
         "in the network's own app" if one.native else None,
         f"edited {when(one.edited_at, zone)}" if one.edited_at else None,
         "hidden" if one.hidden else None,
+        _mark(one, zone),
         one.rating,
     ]
     lines = [listed([f"{when(one.sent_at, zone)}  {who}", *marks])]
@@ -61,6 +62,12 @@ def _message(one: MessageLine, zone: ZoneInfo) -> list[str]:
     if one.no_reply:
         lines.append(f"    cannot be answered here: {one.no_reply} {one.url or ''}".rstrip())
     return lines
+
+
+def _mark(one: MessageLine, zone: ZoneInfo) -> str | None:
+    if one.read_at:
+        return f"read {when(one.read_at, zone)}"
+    return f"delivered {when(one.delivered_at, zone)}" if one.delivered_at else None
 
 
 def _attachment(one: AttachmentLine) -> str:

@@ -37,6 +37,8 @@ class Work:
 
     event: RawEvent
     inbounds: tuple[Inbound, ...] = ()
+    parts: tuple[RawEvent, ...] = ()
+    """For a payload stored whole: the events it was cut into after all, each routed."""
     failed: tuple[Fate, str] | None = None
     """Quarantined or unrouted, and why; then there are no inbounds."""
     labels: Mapping[str, Sequence[tuple[str, Label]]] = field(factory=dict)
@@ -116,6 +118,9 @@ def _apply(
     fresh += tickets.reproject(
         connection, concerned, rules=rules, now=now, proposals=_proposals(works)
     )
+    for work in works:
+        if work.parts:
+            journal.append_parts(connection, work.event, work.parts)
     journal.settle(connection, _fates(works, new), now)
     repeated = {one.item for one in told} - touched
     items.scrub(connection, items.deleted(connection, repeated))
@@ -224,6 +229,9 @@ def _fate(work: Work, new: Sequence[Inbound]) -> Settled:
     event = work.event.id
     if work.failed is not None:
         return Settled(event=event, fate=work.failed[0], reason=work.failed[1])
+    if work.parts:
+        reason = f"cut into events of their own: {len(work.parts)}"
+        return Settled(event=event, fate=Fate.FETCHED, reason=reason)
     told = [one for one in work.inbounds if not isinstance(one, Ignored)]
     reasons = sorted({one.reason for one in work.inbounds if isinstance(one, Ignored)})
     if not told:

@@ -16,6 +16,8 @@ from channelmix.store import leases
 from channelmix.store import schema as s
 from channelmix.store.dialect import announce, chunks, insert, lock, upsert
 
+UNSPLIT = "unsplit"
+"""The source of an event that is a whole payload, because the plugin could not cut it."""
 SEEN = timedelta(seconds=1)
 LONGEST_KEY = 500
 """Characters. PostgreSQL indexes no text beyond some 2,700 bytes, and no delivery may fail."""
@@ -63,6 +65,16 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
     if total:
         announce(connection)
     return total
+
+
+def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[RawEvent]) -> None:
+    """Store the parts of a payload that was stored whole, as if it had been cut on arrival."""
+    raw = s.raw_events
+    row = connection.execute(sa.select(raw.c.scope, raw.c.app).where(raw.c.id == whole.id)).one()
+    arrival = Arrival(
+        scope=row.scope, app=row.app, road=whole.road, events=parts, at=whole.received_at
+    )
+    append(connection, [arrival])
 
 
 def _grouped(arrivals: Iterable[Arrival]) -> Mapping[tuple[str, Road], list[Arrival]]:
@@ -199,8 +211,8 @@ def replay(
 ) -> Counter[str]:
     """Make events with one of `fates` unsettled again; route those that now have a channel.
 
-    What they brought before stays: an item known already is known. Returns how many of each
-    fate.
+    Lookups that failed are wanted again. What events brought before stays: an item known already
+    is known. Returns how many of each fate, and how many `lookups`.
     """
     raw, fate = s.raw_events, s.fates
     query = (
@@ -210,7 +222,7 @@ def replay(
     )
     if channel is not None:
         query = query.where(raw.c.channel == channel)
-    count: Counter[str] = Counter()
+    count = _look_again(connection, channel)
     for row in connection.execute(query).all():
         routed = row.channel or channels_by_account.get((row.app, row.account))
         if row.fate == Fate.UNROUTED and routed is None:
@@ -221,3 +233,13 @@ def replay(
         connection.execute(fate.delete().where(fate.c.event_id == row.id))
         count[row.fate] += 1
     return count
+
+
+def _look_again(connection: sa.Connection, channel: str | None) -> Counter[str]:
+    """Queue the lookups that failed, of one channel or of all."""
+    table = s.lookups
+    again = table.update().where(table.c.state == "failed")
+    if channel is not None:
+        again = again.where(table.c.channel == channel)
+    found = connection.execute(again.values(state="wanted", attempts=0, error=None)).rowcount
+    return Counter(lookups=found) if found else Counter()

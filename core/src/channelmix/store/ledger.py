@@ -38,7 +38,7 @@ class Ledger:
     unsettled: int
     fates: Mapping[str, int]
     reasons: Mapping[str, int]
-    """For ignored, quarantined and unrouted events: how many for each reason."""
+    """For ignored, quarantined and unrouted events and failed lookups: how many for each."""
     sweep_only: int
     """Items that only a sweep saw, where the network should have pushed them."""
     tickets: Mapping[str, int]
@@ -126,6 +126,11 @@ def _balances(connection: sa.Connection, stored: int, settled: int) -> tuple[Bal
             _count(connection, told),
         ),
         (
+            "every lookup asked for is in the list",
+            _count(connection, told, told.c.type == "lookup"),
+            _count(connection, s.lookups),
+        ),
+        (
             "every item said is a message",
             _number(connection, sa.select(sa.func.count()).select_from(items)),
             _count(connection, said),
@@ -172,14 +177,21 @@ def _tally(connection: sa.Connection, column: sa.Column[str]) -> dict[str, int]:
 
 def _reasons(connection: sa.Connection) -> dict[str, int]:
     """Count the reasons of what became no part of a ticket."""
-    fates = s.fates
+    fates, wanted = s.fates, s.lookups
     query = (
         sa.select(fates.c.fate, fates.c.reason, sa.func.count())
         .where(fates.c.reason.is_not(None))
         .group_by(fates.c.fate, fates.c.reason)
         .order_by(sa.func.count().desc(), fates.c.reason)
     )
-    return {f"{row[0]}: {row[1]}": row[2] for row in connection.execute(query)}
+    failed = (
+        sa.select(sa.literal("lookup failed"), wanted.c.error, sa.func.count())
+        .where(wanted.c.state == "failed")
+        .group_by(wanted.c.error)
+        .order_by(sa.func.count().desc(), wanted.c.error)
+    )
+    rows = [*connection.execute(query), *connection.execute(failed)]
+    return {f"{what}: {why}": count for what, why, count in rows}
 
 
 def nothing_left(connection: sa.Connection) -> bool:

@@ -62,6 +62,9 @@ class MessageLine:
     edited_at: datetime | None
     deleted_at: datetime | None
     hidden: bool
+    delivered_at: datetime | None
+    """Ours: since when the network says that it reached the customer."""
+    read_at: datetime | None
     url: str | None
     no_reply: str | None
     reply_until: datetime | None
@@ -253,6 +256,8 @@ def _message_lines(connection: sa.Connection, rows: Sequence[Any]) -> tuple[Mess
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
             hidden=row.hidden,
+            delivered_at=row.delivered_at,
+            read_at=row.read_at,
             url=row.url,
             no_reply=row.no_reply,
             reply_until=row.reply_until,

@@ -24,8 +24,11 @@ PERMISSIONS: Mapping[str, str] = {
     "pages_read_user_content": "comments, visitor posts and reviews cannot be read",
     "pages_manage_engagement": "comments cannot be answered, hidden or liked",
     "pages_messaging": "Messenger and private replies do not work",
+    "pages_manage_posts": "posts cannot be published, edited or deleted, nor pictures uploaded",
 }
 """What each permission is for."""
+OPTIONAL = frozenset({"pages_manage_posts"})
+"""What a page that only answers with words can do without."""
 FIELDS = (
     "feed",
     "mention",
@@ -79,7 +82,8 @@ def _about(token: Mapping[str, Any], app_id: str | None) -> Iterator[Finding]:
     granted = array(token.get("scopes"))
     for name, lack in PERMISSIONS.items():
         if name not in granted:
-            yield _block("permission", f"grant {name}: without it {lack}")
+            find = _warn if name in OPTIONAL else _block
+            yield find("permission", f"grant {name}: without it {lack}")
 
 
 async def _subscription(graph: Graph, page_id: str, app_id: str | None) -> list[Finding]:

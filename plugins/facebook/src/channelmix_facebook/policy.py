@@ -29,6 +29,14 @@ _MEDIA = frozenset(
     {AttachmentKind.IMAGE, AttachmentKind.VIDEO, AttachmentKind.AUDIO, AttachmentKind.FILE}
 )
 
+SETTLE_PUBLIC = timedelta(minutes=2)
+"""How long a post, a comment or a change of one may be missing from Facebook's lists.
+
+Meta names no time. Too short a one says it twice in public, too long a one says it a little later.
+"""
+SETTLE_DIRECT = timedelta(seconds=30)
+"""The same for a conversation, which is read by its one person and where echoes come at once."""
+
 LIMITS = (
     Limits(
         actions={Action.PUBLIC_REPLY},
@@ -36,6 +44,7 @@ LIMITS = (
         text=8000,
         attachments=1,
         media={AttachmentKind.IMAGE},
+        settle=SETTLE_PUBLIC,
     ),
     Limits(
         actions={Action.PRIVATE_REPLY},
@@ -46,6 +55,7 @@ LIMITS = (
         text_with_media=False,
         window=STANDARD_WINDOW,
         human_window=HUMAN_WINDOW,
+        settle=SETTLE_DIRECT,
     ),
     Limits(
         actions={Action.PRIVATE_REPLY},
@@ -54,13 +64,23 @@ LIMITS = (
         window=PRIVATE_REPLY_WINDOW,
         human_window=PRIVATE_REPLY_WINDOW,
         once=True,
+        settle=SETTLE_DIRECT,
     ),
-    Limits(actions={Action.HIDE, Action.UNHIDE}, kinds={Kind.COMMENT, Kind.POST}),
-    Limits(actions={Action.LIKE}, kinds={Kind.COMMENT, Kind.POST}),
-    Limits(actions={Action.EDIT}, kinds=PUBLIC, text=8000),
-    Limits(actions={Action.DELETE}, kinds=PUBLIC),
-    Limits(actions={Action.BAN}),
-    Limits(actions={Action.PUBLISH}, text=63206, attachments=1, media={AttachmentKind.IMAGE}),
+    Limits(
+        actions={Action.HIDE, Action.UNHIDE, Action.LIKE},
+        kinds={Kind.COMMENT, Kind.POST},
+        settle=SETTLE_PUBLIC,
+    ),
+    Limits(actions={Action.EDIT}, kinds=PUBLIC, text=8000, settle=SETTLE_PUBLIC),
+    Limits(actions={Action.DELETE}, kinds=PUBLIC, settle=SETTLE_PUBLIC),
+    Limits(actions={Action.BAN}, settle=SETTLE_PUBLIC),
+    Limits(
+        actions={Action.PUBLISH},
+        text=63206,
+        attachments=1,
+        media={AttachmentKind.IMAGE},
+        settle=SETTLE_PUBLIC,
+    ),
 )
 
 SLOW_FROM = 75
@@ -86,6 +106,8 @@ class Verdict(Enum):
     BLOCKED = auto()
     """The page or app misbehaved in Facebook's eyes; sending on makes it worse."""
     GONE = auto()
+    DUPLICATE = auto()
+    """The same text is there already: another one's, or our own of an attempt before."""
     REFUSED = auto()
 
 
@@ -103,12 +125,18 @@ _BY_CODE: Mapping[int, Verdict] = {
     3: Verdict.PERMISSION,
     4: Verdict.THROTTLED,
     10: Verdict.PERMISSION,
+    NO_MORE: Verdict.REFUSED,
     17: Verdict.THROTTLED,
+    27: Verdict.REFUSED,
     32: Verdict.THROTTLED,
+    100: Verdict.REFUSED,
     102: Verdict.TOKEN,
     190: Verdict.TOKEN,
+    324: Verdict.REFUSED,
     341: Verdict.BLOCKED,
     368: Verdict.BLOCKED,
+    506: Verdict.DUPLICATE,
+    551: Verdict.REFUSED,
     613: Verdict.THROTTLED,
     80001: Verdict.THROTTLED,
     80006: Verdict.THROTTLED,
@@ -145,7 +173,11 @@ ADVICE: Mapping[tuple[int, int | None], str] = {
 
 
 def judge(code: int, subcode: int | None, *, transient: bool, status: int) -> Verdict:
-    """Say what an error means, by `code` and `error_subcode`; unknown ones by `status`."""
+    """Say what an error means, by `code` and `error_subcode`.
+
+    `transient` and `status` decide of codes that no table here names, and of those alone:
+    Facebook refuses for good with status 500, too, and what was refused must not go out again.
+    """
     known = _BY_SUBCODE.get((code, subcode or 0)) or _BY_CODE.get(code)
     if known is not None:
         return known

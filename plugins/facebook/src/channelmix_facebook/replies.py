@@ -24,10 +24,11 @@ from channelmix.records import (
     Message,
     Outgoing,
     Receipt,
+    limits_for,
 )
 
 from channelmix_facebook import policy
-from channelmix_facebook.client import Graph, Params, Upload
+from channelmix_facebook.client import Graph, Params, Refusal, Upload
 
 
 @frozen(kw_only=True)
@@ -45,17 +46,35 @@ class Call:
 async def send(graph: Graph, outgoing: Outgoing, page_id: str) -> Receipt:
     """Carry out one outgoing part.
 
-    Raises: `WindowClosed` before any call, and what `Graph.send` raises.
+    Raises: `WindowClosed` before any call, `Uncertain` for a duplicate that may be the part's
+    own earlier attempt, and what `Graph.send` raises.
     """
     refuse_locked(outgoing.target)
+    again = may_be_there(outgoing, graph.clock.now())
     call = await _CALLS[outgoing.action](graph, outgoing, page_id)
-    answer = await graph.send(call.method, call.path, call.params, call.files)
+    try:
+        answer = await graph.send(call.method, call.path, call.params, call.files)
+    except Refusal as refusal:
+        if again and refusal.verdict is policy.Verdict.DUPLICATE:
+            raise Uncertain(str(refusal)) from refusal
+        raise
     if call.names is None:
         return Receipt()
     made = answer.get(call.names)
     if not made:
         raise Uncertain(f"{call.method} {call.path}: the answer names no {call.names}")
     return Receipt(ids=(str(made),))
+
+
+def may_be_there(outgoing: Outgoing, now: datetime) -> bool:
+    """Say whether an earlier attempt may have arrived after all, though it was not found.
+
+    The core sends an uncertain part again only after the settling time of its first attempt.
+    """
+    kind = outgoing.target.kind if outgoing.target else None
+    limits = limits_for(policy.LIMITS, outgoing.action, kind)
+    first = outgoing.first_sent_at
+    return first is not None and limits is not None and now - first >= limits.settle
 
 
 def refuse_locked(target: Message | None) -> None:

@@ -50,10 +50,24 @@ _NEEDS: Mapping[tuple[str, str], str] = {
     ("GET", "ratings"): "pages_read_user_content",
     ("GET", "conversations"): "pages_messaging",
     ("GET", "comments"): "pages_read_user_content",
+    ("GET", "Comment"): "pages_read_user_content",
+    ("GET", "PagePost"): "pages_read_engagement",
+    ("GET", "blocked"): "pages_manage_engagement",
     ("POST", "messages"): "pages_messaging",
     ("POST", "comments"): "pages_manage_engagement",
     ("POST", "likes"): "pages_manage_engagement",
+    ("POST", "blocked"): "pages_manage_engagement",
+    ("POST", "Comment"): "pages_manage_engagement",
+    ("DELETE", "Comment"): "pages_manage_engagement",
+    ("POST", "feed"): "pages_manage_posts",
+    ("POST", "photos"): "pages_manage_posts",
+    ("POST", "PagePost"): "pages_manage_posts",
+    ("DELETE", "PagePost"): "pages_manage_posts",
 }
+"""By method, and by edge or type of object: Meta's "Permissions Reference" and "Posts" guide.
+
+Banning is our reading: the guide "Manage a Page" has a list for all its calls together.
+"""
 
 
 @define(eq=False, kw_only=True, slots=False)
@@ -132,8 +146,8 @@ class FacebookSimulator(Script):
         if not match["object"]:
             return self._batch(request, params)
         self._authentic(request, params, self.access_token)
-        self._permitted(request.method, match["edge"])
         target = self._reader().find(match["object"])
+        self._permitted(request.method, match["edge"] or target.kind)
         if request.method == "GET":
             return self._read(match["object"], match["edge"], params)
         check_params(request.method, target.kind, match["edge"], {**params, **files})
@@ -175,8 +189,8 @@ class FacebookSimulator(Script):
         if params.get("appsecret_proof") != proof(self.app_secret, given):
             raise RefusedError(100, "Invalid appsecret_proof provided in the API argument")
 
-    def _permitted(self, method: str, edge: str | None) -> None:
-        needed = _NEEDS.get((method, edge or ""))
+    def _permitted(self, method: str, what: str) -> None:
+        needed = _NEEDS.get((method, what))
         if needed == "pages_messaging" and needed not in self.permissions:
             raise RefusedError(10, f"(#10) Requires {needed}", status=403)
         if needed is not None and needed not in self.permissions:

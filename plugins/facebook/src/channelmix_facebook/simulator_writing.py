@@ -85,6 +85,8 @@ class Writer:
 
     def _update(self, thing: Post | Comment, params: Params) -> Any:
         if "is_hidden" in params:
+            if isinstance(thing, Comment) and thing.author == self.world.page:
+                raise RefusedError(200, "(#200) This comment cannot be hidden", status=403)
             thing.hidden = _flag(params, "is_hidden")
             self.witness.changed(thing, "hide" if thing.hidden else "unhide")
         if "message" in params:
@@ -106,11 +108,18 @@ class Writer:
     def _publish(self, _: Person, params: Params, __: Mapping[str, str]) -> Any:
         media = json.loads(params.get("attached_media", "[]"))
         photo = self._photo(media[0]["media_fbid"]) if media else None
+        self._not_again(params.get("message"), photo)
         post = self.world.add_post(
             self.world.page, params.get("message"), self.now, photo=photo, tagged=False
         )
         self.witness.posted(post)
         return {"id": post.id}
+
+    def _not_again(self, text: str | None, photo: str | None) -> None:
+        """Refuse what the page's latest post says: 506 is known of posts, not of comments."""
+        ours = [one for one in self.world.posts.values() if one.author == self.world.page]
+        if any((one.text, one.photo) == (text, photo) for one in ours[-1:]):
+            raise RefusedError(506, "(#506) Duplicate status message")
 
     def _upload(self, _: Person, params: Params, files: Mapping[str, str]) -> Any:
         address = files.get("source") or params.get("url")

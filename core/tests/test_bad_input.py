@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from typing import Any
 
+import attrs
 import pytest
-from channelmix import hook
-from channelmix.errors import NotFound, Refused
+from channelmix import RetryLater, hook
+from channelmix.errors import Misconfigured, NotFound, Refused
 from channelmix.hookspecs import Plugin
 from channelmix.records import Fate, Labels, WebhookRequest
+from channelmix.secrets import Secret
 from channelmix.store import schema as s
 
 QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
@@ -37,6 +40,128 @@ async def test_what_cannot_be_read_is_kept_in_quarantine(open_desk, body, settle
         ledger = await desk.ledger()
         assert ledger.adds_up, ledger.balances
         assert ledger.fates == {"quarantined": 1}
+
+
+@pytest.fixture
+async def toy(open_desk):
+    """The toy's class, to be broken or derived from."""
+    async with open_desk(work=False) as desk:
+        return type(desk.registry.get("toy"))
+
+
+SHARED = {
+    "apps": {"shared": {"network": "toy"}},
+    "channels": {
+        "a": {"network": "toy", "account_id": "acme", "app": "shared"},
+        "b": {"network": "toy", "account_id": "other", "app": "shared"},
+    },
+}
+
+
+async def test_what_could_not_be_cut_is_cut_once_the_plugin_is_mended(
+    open_desk, push, toy, monkeypatch, settle
+):
+    events = [{**QUESTION, "id": one, "account": one} for one in ("acme", "other", "nobody")]
+    async with open_desk(**SHARED) as desk:
+        with monkeypatch.context() as broken:
+            broken.delattr(toy, "_event")
+            assert (await push(desk, *events, app="shared")).status == 200
+            await settle(desk)
+            assert await desk.replay() == {"quarantined": 1}
+            await settle(desk)
+            assert (await desk.ledger()).fates == {"quarantined": 1}
+        assert await desk.replay() == {"quarantined": 1}
+        await settle(desk)
+        await push(desk, *events, app="shared")
+        ledger = await desk.ledger()
+        assert ledger.adds_up, ledger.balances
+        assert ledger.fates == {"fetched": 1, "ticket": 2, "unrouted": 1}
+        assert (ledger.arrived, ledger.repeated) == (1 + 3 + 3, 3)
+        assert {one.channel for one in await desk.tickets()} == {"a", "b"}
+
+
+async def test_a_part_with_the_hash_of_the_whole_as_its_key_is_stored_too(
+    open_desk, push, toy, monkeypatch, settle
+):
+    good = toy._event
+
+    def hashed_whole(self, one):
+        key = hashlib.sha256(json.dumps([one]).encode()).hexdigest()
+        return attrs.evolve(good(self, one), key=key)
+
+    async with open_desk() as desk:
+        with monkeypatch.context() as broken:
+            broken.delattr(toy, "_event")
+            await push(desk, QUESTION)
+            await settle(desk)
+        monkeypatch.setattr(toy, "_event", hashed_whole)
+        await desk.replay()
+        await settle(desk)
+        assert (await desk.ledger()).fates == {"fetched": 1, "ticket": 1}
+
+
+async def test_rubbish_instead_of_events_is_quarantined(open_desk, push, toy, monkeypatch, settle):
+    monkeypatch.setattr(toy, "_event", lambda self, one: "rubbish")
+    async with open_desk() as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        reason = "quarantined: toy.split: returned a str as an event"
+        assert (await desk.ledger()).reasons == {reason: 1}
+
+
+async def test_a_channel_that_cannot_open_shuts_out_no_other(open_desk, push, toy, settle, until):
+    class Shut(toy):
+        @hook
+        async def open(self, services):
+            if self.name == "a":
+                raise Misconfigured("the token is for another page")
+
+    async with open_desk(classes={"toy": Shut}, **SHARED) as desk:
+        assert (await push(desk, {**QUESTION, "account": "other"}, app="shared")).status == 200
+        await settle(desk)
+        assert [one.channel for one in await desk.tickets()] == ["b"]
+        assert (await push(desk, {**QUESTION, "account": "acme"}, app="shared")).status == 200
+        assert (await desk.ledger()).unsettled == 1
+
+
+async def test_no_channel_left_means_come_again(open_desk, push, toy):
+    class Shut(toy):
+        @hook
+        async def open(self, services):
+            raise Misconfigured("no page has a token")
+
+    async with open_desk(classes={"toy": Shut}, **SHARED) as desk:
+        assert (await push(desk, QUESTION, app="shared")).status == 503
+
+
+@attrs.frozen(kw_only=True)
+class Guarded:
+    token: Secret
+    account_id: str = "acme"
+
+
+async def test_no_secret_comes_out_in_the_text_of_an_error(
+    open_desk, toy, monkeypatch, until, caplog
+):
+    monkeypatch.setenv("TOY_TOKEN", "s3cr3tvalue")
+
+    class Telling(toy):
+        Config = Guarded
+
+        @hook
+        async def poll(self, wanted):
+            raise RetryLater(ValueError(f"GET /?t={self.config.token.reveal()}"))
+
+    channels = {"toy": {"network": "toy", "token": {"env": "TOY_TOKEN"}}}
+    async with open_desk(classes={"toy": Telling}, channels=channels) as desk:
+
+        async def noted():
+            return any(one["error"] for one in (await desk.channels())[0].sources)
+
+        await until(desk, noted)
+        (line,) = await desk.channels()
+        assert "GET /?t=" in str(line)
+        assert "s3cr3tvalue" not in str(line) + caplog.text
 
 
 async def test_one_bad_event_of_a_thousand_harms_only_itself(open_desk, push, settle):

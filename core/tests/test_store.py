@@ -16,6 +16,7 @@ from channelmix.errors import StoreError
 from channelmix.records import RawEvent, Road
 from channelmix.store import journal, leases, migrate
 from channelmix.store import schema as s
+from channelmix.store.dialect import among
 from channelmix.store.engine import Store
 from channelmix.store.types import clean, encode
 
@@ -208,3 +209,16 @@ def test_text_that_no_database_takes_is_cleaned_the_same_everywhere():
         encode({"a\ud800": ["\udfff", {"b": "\x00"}]})
         == '{"a\ufffd":["\ufffd",{"b":"\ufffd"}]}'.encode()
     )
+
+
+def test_a_list_of_pairs_is_found_by_the_index_on_sqlite(tmp_path):
+    opened = Store(f"sqlite:///{tmp_path / 'pairs.db'}")
+    opened.open()
+    table, pairs = s.messages, [("page", "c1"), ("page", "c2")]
+    with sa.create_engine(opened.url).connect() as connection:
+        wanted = among(connection, (table.c.channel, table.c.external_id), pairs)
+        query = sa.select(table.c.id).where(wanted)
+        text = query.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+    opened.close()
+    assert any("SEARCH messages USING" in row[3] for row in plan), plan

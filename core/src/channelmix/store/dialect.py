@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -56,6 +57,26 @@ def chunks(values: Iterable[T]) -> Iterable[list[T]]:
     whole = list(values)
     for start in range(0, len(whole), IN_LIMIT):
         yield whole[start : start + IN_LIMIT]
+
+
+def among(
+    connection: sa.Connection,
+    columns: Sequence[sa.ColumnElement[Any]],
+    rows: Iterable[Sequence[Any]],
+) -> sa.ColumnElement[bool]:
+    """Say that `columns` together are one of `rows`, so that the index on them is used.
+
+    SQLite scans the whole index for a list of row values, and not for a subquery.
+    """
+    listed = [list(row) for row in rows]
+    if connection.dialect.name != "sqlite":
+        return sa.tuple_(*columns).in_([tuple(row) for row in listed])
+    each = sa.func.json_each(sa.literal(json.dumps(listed), sa.Text())).table_valued("value")
+    picked = (
+        sa.func.json_extract(each.c.value, sa.literal_column(f"'$[{number}]'"))
+        for number in range(len(columns))
+    )
+    return sa.tuple_(*columns).in_(sa.select(*picked))
 
 
 def lock(

@@ -30,7 +30,7 @@ from channelmix.records import (
     Road,
 )
 from channelmix.store import schema as s
-from channelmix.store.dialect import chunks, insert, upsert
+from channelmix.store.dialect import among, chunks, insert, upsert
 from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
@@ -159,7 +159,7 @@ def fold_items(connection: sa.Connection, items: Collection[Item]) -> dict[Item,
     heard: dict[Item, list[Heard]] = defaultdict(list)
     table = s.inbounds
     for part in chunks(sorted(items)):
-        query = sa.select(table).where(sa.tuple_(table.c.channel, table.c.item).in_(part))
+        query = sa.select(table).where(among(connection, (table.c.channel, table.c.item), part))
         for row in connection.execute(query):
             heard[row.channel, row.item].append(
                 Heard(
@@ -256,7 +256,9 @@ def _without_known(connection: sa.Connection, rows: Mapping[Item, Mapping[str, A
     columns = (table.c.channel, table.c.external_id, table.c.text, table.c.url)
     news = set(rows)
     for part in chunks(rows):
-        query = sa.select(*columns).where(sa.tuple_(table.c.channel, table.c.external_id).in_(part))
+        query = sa.select(*columns).where(
+            among(connection, (table.c.channel, table.c.external_id), part)
+        )
         for channel, external_id, text, url in connection.execute(query):
             row = rows[channel, external_id]
             if (row["text"] or text, row["url"] or url) == (text, url):
@@ -274,7 +276,9 @@ def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> No
     table = s.identities
     there: dict[Item, Any] = {}
     for part in chunks(sorted(people)):
-        query = sa.select(table).where(sa.tuple_(table.c.channel, table.c.external_id).in_(part))
+        query = sa.select(table).where(
+            among(connection, (table.c.channel, table.c.external_id), part)
+        )
         for row in connection.execute(query).mappings():
             there[row["channel"], row["external_id"]] = row
     missing = [key for key in sorted(people) if key not in there]
@@ -383,7 +387,7 @@ def message_ids(connection: sa.Connection, items: Iterable[Item]) -> dict[Item, 
     found: dict[Item, int] = {}
     for part in chunks(sorted(items)):
         query = sa.select(table.c.channel, table.c.external_id, table.c.id).where(
-            sa.tuple_(table.c.channel, table.c.external_id).in_(part)
+            among(connection, (table.c.channel, table.c.external_id), part)
         )
         found.update({(row[0], row[1]): row[2] for row in connection.execute(query)})
     return found
@@ -440,7 +444,7 @@ def deleted(connection: sa.Connection, items: Collection[Item]) -> list[Item]:
     gone: list[Item] = []
     for part in chunks(sorted(items)):
         query = sa.select(table.c.channel, table.c.external_id).where(
-            sa.tuple_(table.c.channel, table.c.external_id).in_(part),
+            among(connection, (table.c.channel, table.c.external_id), part),
             table.c.deleted_at.is_not(None),
         )
         gone += [(row[0], row[1]) for row in connection.execute(query)]

@@ -251,7 +251,7 @@ tickets = Table(
     Column("changed_at", Time, nullable=False),
     UniqueConstraint("channel", "thread", "person", "episode"),
     Index("ix_tickets_queue", "state", "due_at"),
-    Index("ix_tickets_agent", "agent", "state"),
+    Index("ix_tickets_agent", "state", "agent"),
 )
 
 actions = Table(  # what we did to a ticket: inputs of the projection, like messages

@@ -14,7 +14,7 @@ from channelmix.projection import Answer, Close, Projected, Said, best_labels
 from channelmix.records import Assignment, Kind, TicketState
 from channelmix.store import feed, units
 from channelmix.store import schema as s
-from channelmix.store.dialect import chunks, lock, upsert
+from channelmix.store.dialect import among, chunks, lock, upsert
 from channelmix.store.feed import Fresh
 from channelmix.store.units import Inputs, Unit
 
@@ -269,7 +269,7 @@ class _Judge:
         found: dict[tuple[str, str], int] = {}
         for part in chunks({(unit[0], unit[2]) for unit in concerned}):
             query = sa.select(table.c.channel, table.c.external_id, table.c.customer_id).where(
-                sa.tuple_(table.c.channel, table.c.external_id).in_(part)
+                among(self.connection, (table.c.channel, table.c.external_id), part)
             )
             found.update({(row[0], row[1]): row[2] for row in self.connection.execute(query)})
         return found

@@ -13,7 +13,7 @@ from channelmix.projection import Answer, Close, Folded
 from channelmix.records import Kind, OutboxState
 from channelmix.store import items, locks
 from channelmix.store import schema as s
-from channelmix.store.dialect import chunks
+from channelmix.store.dialect import among, chunks
 from channelmix.store.items import Item
 from channelmix.store.types import clean
 
@@ -61,7 +61,8 @@ def _so_far(connection: sa.Connection, of: Collection[Item]) -> set[Unit]:
     units: set[Unit] = set()
     for part in chunks(sorted(of)):
         query = sa.select(table.c.channel, table.c.thread, table.c.person).where(
-            sa.tuple_(table.c.channel, table.c.external_id).in_(part), table.c.own == sa.false()
+            among(connection, (table.c.channel, table.c.external_id), part),
+            table.c.own == sa.false(),
         )
         units.update((row[0], row[1], row[2]) for row in connection.execute(query))
     return units
@@ -112,8 +113,8 @@ def load(connection: sa.Connection, units: Sequence[Unit]) -> dict[Unit, Inputs]
 def _rows(connection: sa.Connection, table: sa.Table, units: Sequence[Unit]) -> Iterable[Any]:
     """Read the rows of `units` in a table that has their columns."""
     for part in chunks(units):
-        key = sa.tuple_(table.c.channel, table.c.thread, table.c.person)
-        yield from connection.execute(sa.select(table).where(key.in_(part)))
+        key = among(connection, (table.c.channel, table.c.thread, table.c.person), part)
+        yield from connection.execute(sa.select(table).where(key))
 
 
 def _load_labels(
@@ -170,7 +171,7 @@ def _load_native(
         .where(table.c.own == sa.true(), receipts.c.part_id.is_(None))
     )
     for part in chunks(sorted(by_message)):
-        query = ours.where(sa.tuple_(table.c.channel, table.c.parent).in_(part))
+        query = ours.where(among(connection, (table.c.channel, table.c.parent), part))
         for row in connection.execute(query):
             loaded[by_message[row.channel, row.parent]].answers.append(Answer(at=row.sent_at))
     talks: dict[tuple[str, str], set[Unit]] = defaultdict(set)
@@ -180,7 +181,7 @@ def _load_native(
                 talks[row.channel, row.thread].add(unit)
     for part in chunks(sorted(talks)):
         query = ours.where(
-            sa.tuple_(table.c.channel, table.c.thread).in_(part),
+            among(connection, (table.c.channel, table.c.thread), part),
             table.c.kind == Kind.DIRECT_MESSAGE,
         )
         for row in connection.execute(query):

@@ -358,5 +358,5 @@ def upgrade() -> None:
             name=op.f("uq_tickets_channel_thread_person_episode"),
         ),
     )
-    op.create_index("ix_tickets_agent", "tickets", ["agent", "state"], unique=False)
+    op.create_index("ix_tickets_agent", "tickets", ["state", "agent"], unique=False)
     op.create_index("ix_tickets_queue", "tickets", ["state", "due_at"], unique=False)

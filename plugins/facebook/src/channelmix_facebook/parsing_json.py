@@ -37,11 +37,14 @@ def decode(body: bytes) -> Any:
     """
     try:
         value = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidPayload(f"the payload cannot be read as JSON: {error}") from None
-    if _deep(value):
-        raise InvalidPayload(f"the payload is nested more than {MAX_DEPTH} deep")
-    return value
+    except RecursionError:
+        pass
+    else:
+        if not _deep(value):
+            return value
+    raise InvalidPayload(f"the payload is nested more than {MAX_DEPTH} deep")
 
 
 def _deep(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from channelmix import RetryLater, hook
+from channelmix import Channel, RetryLater, hook
 from channelmix.errors import Misconfigured, NotFound, Refused
 from channelmix.hookspecs import Plugin
 from channelmix.records import Fate, Labels, WebhookRequest
@@ -110,13 +110,13 @@ async def test_rubbish_instead_of_events_is_quarantined(open_desk, push, toy, mo
 
 
 async def test_a_channel_that_cannot_open_shuts_out_no_other(open_desk, push, toy, settle, until):
-    class Shut(toy):
+    class Shut(Channel):
         @hook
         async def open(self, services):
             if self.name == "a":
                 raise Misconfigured("the token is for another page")
 
-    async with open_desk(classes={"toy": Shut}, **SHARED) as desk:
+    async with open_desk(classes={"toy": type("Shut", (Shut, toy), {})}, **SHARED) as desk:
         assert (await push(desk, {**QUESTION, "account": "other"}, app="shared")).status == 200
         await settle(desk)
         assert [one.channel for one in await desk.tickets()] == ["b"]
@@ -125,12 +125,12 @@ async def test_a_channel_that_cannot_open_shuts_out_no_other(open_desk, push, to
 
 
 async def test_no_channel_left_means_come_again(open_desk, push, toy):
-    class Shut(toy):
+    class Shut(Channel):
         @hook
         async def open(self, services):
             raise Misconfigured("no page has a token")
 
-    async with open_desk(classes={"toy": Shut}, **SHARED) as desk:
+    async with open_desk(classes={"toy": type("Shut", (Shut, toy), {})}, **SHARED) as desk:
         assert (await push(desk, QUESTION, app="shared")).status == 503
 
 
@@ -145,15 +145,17 @@ async def test_no_secret_comes_out_in_the_text_of_an_error(
 ):
     monkeypatch.setenv("TOY_TOKEN", "s3cr3tvalue")
 
-    class Telling(toy):
+    class Telling(Channel):
         Config = Guarded
 
         @hook
         async def poll(self, wanted):
-            raise RetryLater(ValueError(f"GET /?t={self.config.token.reveal()}"))
+            raise RetryLater(f"GET /?t={self.config.token.reveal()}")
 
     channels = {"toy": {"network": "toy", "token": {"env": "TOY_TOKEN"}}}
-    async with open_desk(classes={"toy": Telling}, channels=channels) as desk:
+    async with open_desk(
+        classes={"toy": type("Telling", (Telling, toy), {})}, channels=channels
+    ) as desk:
 
         async def noted():
             return any(one["error"] for one in (await desk.channels())[0].sources)

@@ -56,7 +56,7 @@ class Fate(StrEnum):
     APPLIED = "applied"
     """An edit, a deletion, a reaction or a delivery status, taken into what it concerns."""
     FETCHED = "fetched"
-    """Only an id came; the rest was asked for and arrives as an event of its own."""
+    """Only an id came, or a payload that was cut late: what is in it are events of their own."""
     DUPLICATE = "duplicate"
     """Everything in it was known already, from whichever road."""
     IGNORED = "ignored"

@@ -19,8 +19,9 @@ async def assembled(settings: Settings) -> AsyncIterator[tuple[Assembly, Dispatc
     Raises: the error of a plugin whose section says `on_error = "fail"`.
     """
     clock, registry = SystemClock(), Registry()
-    assembly = Assembly(settings=settings, registry=registry, clock=clock, mask=mask_of(settings))
-    dispatch = Dispatch(registry, clock=clock)
+    mask = mask_of(settings)
+    assembly = Assembly(settings=settings, registry=registry, clock=clock, mask=mask)
+    dispatch = Dispatch(registry, clock=clock, mask=mask)
     try:
         assembly.build()
         yield assembly, dispatch

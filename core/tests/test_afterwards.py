@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -69,7 +70,7 @@ async def test_our_messages_say_how_far_they_got(open_desk, push, settle, which)
             },
         )
         await settle(desk)
-        told = iter(("delivered", "read"))
+        told: Any = iter(("delivered", "read"))
         desk.registry.get("toy")._inbound = lambda one: DeliveryStatus(
             status=next(told), at=delivered + timedelta(hours=one["n"]), thread="eva", **which
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -356,7 +357,8 @@ async def test_a_lost_authorization_is_no_failure_of_the_source(open_desk, until
     ],
 )
 def test_how_often_a_source_is_polled(given, source, pause):
-    nothing = dict.fromkeys(("store", "dispatch", "clock", "channel", "brake", "health", "owner"))
+    lent = ("store", "dispatch", "clock", "channel", "brake", "health", "owner")
+    nothing: Any = dict.fromkeys(lent)
     poller = Poller(settings=ChannelSettings(name="toy", network="toy", **given), **nothing)
     asked = Source(name="feed", **{key: minutes(value) for key, value in source.items()})
     assert poller._pause(asked) == (None if pause is None else minutes(pause))

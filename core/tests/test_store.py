@@ -222,3 +222,12 @@ def test_a_list_of_pairs_is_found_by_the_index_on_sqlite(tmp_path):
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
     opened.close()
     assert any("SEARCH messages USING" in row[3] for row in plan), plan
+
+
+@pytest.mark.timeout(60)
+def test_closing_ends_every_writer(database):
+    for _ in range(20):
+        opened = Store(database)
+        opened.open()
+        opened.close()
+        assert not any(writer.is_alive() for writer in opened._writers)

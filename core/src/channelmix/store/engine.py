@@ -108,12 +108,12 @@ class Store:
         if self._watcher is not None:
             self._backend.hush()
             self._watcher.join()
-        for writer in self._writers:
-            if writer.is_alive():
-                self._jobs.put(_CLOSE)
-        for writer in self._writers:
-            if writer.is_alive():
-                writer.join()
+        # Counted first: whoever takes the first word to close is gone before the next is said.
+        alive = [writer for writer in self._writers if writer.is_alive()]
+        for _ in alive:
+            self._jobs.put(_CLOSE)
+        for writer in alive:
+            writer.join()
         self._readers.shutdown(wait=True)
         self._dispose()
 

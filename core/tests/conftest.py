@@ -315,3 +315,10 @@ def push() -> Callable[..., Any]:
         return await desk.receive(app, request)
 
     return send
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the second database to `make test`: the quick check has seen the same on the first."""
+    for item in items:
+        if "[postgresql" in item.nodeid:
+            item.add_marker("slow")

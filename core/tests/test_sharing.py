@@ -399,7 +399,11 @@ async def test_two_desks_poll_a_source_in_turns(open_desk: Any, until: Any) -> N
             row = await one.store.read(lambda c: c.execute(source).first())
             return row is not None and row.polled_at is not None and row.lease_until is None
 
-        if not started.is_set():  # the first poll may have been over before we looked
+        async def begun() -> Any:  # a first poll that had begun before we looked must end first
+            return started.is_set() or await polled()
+
+        await until(one, begun)
+        if not started.is_set():
             due = s.sources.update().values(next_at=one.clock.now())
             await one.store.write(lambda c: c.execute(due))
             one.bell.ring()

@@ -33,6 +33,8 @@ DEADLINES: Mapping[str, float] = {
     "open": 30,
     "close": 10,
     "check": 30,
+    "connect": 60,
+    "renew": 60,
     "poll": 60,
     "classify": 5,
     "assign": 5,

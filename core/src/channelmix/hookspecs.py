@@ -8,7 +8,7 @@ clock, no waiting. Hooks are called in the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -16,10 +16,13 @@ import pluggy
 from attrs import define, frozen
 
 from channelmix.records import (
+    Allowance,
     Assign,
     Assignment,
     Checked,
     Classify,
+    Connect,
+    Connected,
     Draft,
     Findings,
     Found,
@@ -34,7 +37,9 @@ from channelmix.records import (
     RawEvent,
     Receipt,
     Received,
+    Renewed,
     Source,
+    Spending,
     Split,
     Suggest,
     Suggestions,
@@ -69,6 +74,62 @@ class Pace(Protocol):
         """Let the core call no `poll` (and with `replies` no `reply`) of this app until then."""
 
 
+class Vault(Protocol):
+    """This channel's own secrets, durable and shared by all processes: tokens that change.
+
+    What is kept is JSON-safe, and its texts are masked in logs and errors from then on.
+    """
+
+    async def get(self, name: str = "token") -> Mapping[str, Any] | None:
+        """Return what is kept under a name, None if nothing is."""
+
+    async def put(self, value: Mapping[str, Any], name: str = "token") -> None:
+        """Keep a value; it is durable when this returns."""
+
+    async def refresh(
+        self,
+        renew: Callable[[Mapping[str, Any] | None], Awaitable[Mapping[str, Any]]],
+        *,
+        stale: Callable[[Mapping[str, Any] | None], bool],
+        name: str = "token",
+    ) -> Mapping[str, Any]:
+        """Return what is kept under a name, renewed first if it is `stale`.
+
+        One at a time renews, among all processes; the others wait and get what it brought.
+        `renew` makes one call to the network, which must not be tried again inside, and its
+        answer is stored before anybody sees it. Once begun it is carried to its end, also when
+        the hook that asked is cancelled or the store is away for a while.
+
+        What cannot be promised: a process that is killed between the network's answer and our
+        commit takes the answer with it. Where a refresh token is good for one use, the one that
+        is kept is used up then, and unless the network forgives its repetition a person has to
+        connect the channel again. A value that somebody `put` meanwhile (a new log-in) wins.
+
+        Raises: what `renew` raises; `RetryLater` if another process takes long, or the network.
+        """
+
+
+class Budget(Protocol):
+    """What the app may spend, durable and shared by all its channels and processes.
+
+    Replies may use all of it; polls leave the reserve of the allowance alone, and each channel
+    has the same share of the rest. Half-way through the period, and again half-way through what
+    is left of it (five times), what polls have not used by then is shared out anew.
+    """
+
+    async def spend(self, amount: float, *, reply: bool = False) -> None:
+        """Note what the next call costs, before it is made; durable when this returns.
+
+        Nothing is noted for a channel without an allowance.
+
+        Raises: `RetryLater` if a reply would exceed what is left, or a poll this channel's
+        share of it; the call must not be made then.
+        """
+
+    async def state(self) -> Spending:
+        """Say what is left, to pace by. Raises: `Misconfigured` without an allowance."""
+
+
 @frozen(kw_only=True)
 class Services:
     """What the core lends to a plugin. All of it belongs to this one channel or plugin."""
@@ -78,6 +139,8 @@ class Services:
     clock: Clock
     log: structlog.typing.FilteringBoundLogger
     pace: Pace
+    vault: Vault
+    budget: Budget
 
 
 class Hooks:
@@ -88,6 +151,8 @@ class Hooks:
     @_spec
     async def open(self, services: Services) -> None:
         """Get ready. Called once before any other asynchronous hook.
+
+        That a channel is not connected yet is no reason to fail: `connect` comes after this.
 
         Raises: `Misconfigured`, `AuthorizationLost`, `RetryLater`.
         """
@@ -102,7 +167,27 @@ class Hooks:
     async def check(self, services: Services) -> Checked:
         """Ask the network whether credentials and permissions suffice; change nothing.
 
-        Raises: `RetryLater`.
+        Called once a day, and when a person asks. Raises: `RetryLater`.
+        """
+        raise NotImplementedError
+
+    @_spec
+    async def connect(self, request: Connect) -> Connected:
+        """Take one step of logging in: give the address to go to, or keep what came of it.
+
+        Called until it gives no `url`; by then the tokens are in `services.vault`.
+
+        Raises: `Rejected`, `Misconfigured`, `RetryLater`.
+        """
+        raise NotImplementedError
+
+    @_spec
+    async def renew(self, services: Services) -> Renewed:
+        """Renew what would end, in good time; do nothing if all is well.
+
+        Called at the start and on a timer, also while the channel is idle.
+
+        Raises: `AuthorizationLost`, `RetryLater`.
         """
         raise NotImplementedError
 
@@ -224,6 +309,16 @@ class Plugin(Hooks):
         """The brake of this channel's app."""
         return self.services.pace
 
+    @property
+    def vault(self) -> Vault:
+        """The channel's own secrets."""
+        return self.services.vault
+
+    @property
+    def budget(self) -> Budget:
+        """What the channel's app may spend."""
+        return self.services.budget
+
 
 @define(eq=False, kw_only=True, slots=False)
 class Channel(Plugin):
@@ -246,3 +341,8 @@ class Channel(Plugin):
     def account(self) -> str:
         """The account id that webhooks name."""
         return str(getattr(self.config, self.account_field))
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the app may spend, from its settings, the same for all its channels; None: any."""
+        return None

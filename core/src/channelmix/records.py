@@ -470,6 +470,8 @@ class Limits:
     """Once for each message."""
     settle: timedelta = timedelta(seconds=30)
     """How long a sent action may take to show on the network; before, absent means nothing."""
+    cost: Callable[[Draft], float] | None = None
+    """What the whole action costs, known before it is made, in the unit of the allowance."""
 
 
 @frozen(kw_only=True)
@@ -575,6 +577,79 @@ class Checked:
 
     findings: tuple[Finding, ...] = ()
     token_expires_at: datetime | None = None
+
+
+# --- access and money -------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Connect:
+    """One step of logging a channel in (OAuth)."""
+
+    redirect_uri: str
+    """Where the network is to send the person back, as it is registered there."""
+    callback: Mapping[str, str] | None = field(default=None, repr=False)
+    """The query that the person came back with; None at the first step."""
+    memory: Mapping[str, str] = field(factory=dict, repr=False)
+    """What the step before remembered (a code verifier)."""
+
+
+@frozen(kw_only=True)
+class Connected:
+    """What a step of logging in leads to: another step, or a channel that is connected."""
+
+    url: str | None = None
+    """Send the person there, then ask again with what they come back with; None: done.
+
+    It carries a `state` (or the `oauth_token` of OAuth 1.0a), which the core compares.
+    """
+    memory: Mapping[str, str] = field(factory=dict, repr=False)
+    """What the next step needs to know. It is a secret."""
+    account: str | None = None
+    """Who is connected, as a person knows the account."""
+    expires_at: datetime | None = None
+    """When the access ends unless somebody logs in again; None: never, or nobody knows."""
+
+
+@frozen(kw_only=True)
+class Renewed:
+    """How long the credentials hold now."""
+
+    expires_at: datetime | None = None
+    """When the access ends unless it is renewed; None: never, or nobody knows."""
+    again_in: timedelta | None = None
+    """When to look again; None: after half the time that is left, within a day."""
+
+
+@frozen(kw_only=True)
+class Allowance:
+    """What an app may spend at its network, in money or in the network's own units."""
+
+    unit: str
+    """`USD`, `units`."""
+    amount: float
+    period: Literal["day", "month"]
+    """A calendar day or month, of `timezone`."""
+    timezone: str = "UTC"
+    reserve: float = 0.0
+    """How much of `amount` is kept for replies."""
+
+
+@frozen(kw_only=True)
+class Spending:
+    """How much of an allowance is spent, as one channel sees it."""
+
+    unit: str
+    amount: float
+    spent: float
+    """By all channels of the app, in this period."""
+    left: float
+    left_for_polls: float
+    """What this channel may still spend on polls before anything more is shared out."""
+    channels: int
+    """How many channels share what is there for polls."""
+    ends_at: datetime
+    """When the period ends and all is there again."""
 
 
 @frozen(kw_only=True)

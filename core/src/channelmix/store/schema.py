@@ -373,6 +373,27 @@ channels = Table(
     Column("last_push_at", Time),
     Column("last_poll_at", Time),
     Column("token_expires_at", Time),
+    Column("checked_at", Time),
     Column("held_until", Time),  # the network's limits are near: polls, or all, wait
     Column("held_because", String),
+)
+
+tokens = Table(  # secrets that change while we run; read by the channel's vault and nothing else
+    "tokens",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", Json),  # None: nothing is kept yet, somebody fetches the first
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("changed_at", Time),
+    *_lease(),
+)
+
+spending = Table(  # what an app has spent in one period, see `budgets`
+    "spending",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("unit", String, primary_key=True),
+    Column("begins_at", Time, primary_key=True),
+    Column("account", Json, nullable=False),
 )

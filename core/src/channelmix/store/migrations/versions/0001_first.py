@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("last_push_at", types.Time(), nullable=True),
         sa.Column("last_poll_at", types.Time(), nullable=True),
         sa.Column("token_expires_at", types.Time(), nullable=True),
+        sa.Column("checked_at", types.Time(), nullable=True),
         sa.Column("held_until", types.Time(), nullable=True),
         sa.Column("held_because", types.String(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_channels")),
@@ -316,6 +317,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("channel", "source", name=op.f("pk_sources")),
     )
     op.create_table(
+        "spending",
+        sa.Column("app", types.String(), nullable=False),
+        sa.Column("unit", types.String(), nullable=False),
+        sa.Column("begins_at", types.Time(), nullable=False),
+        sa.Column("account", types.Json(), nullable=False),
+        sa.PrimaryKeyConstraint("app", "unit", "begins_at", name=op.f("pk_spending")),
+    )
+    op.create_table(
         "threads",
         sa.Column("id", types.Id, nullable=False),
         sa.Column("channel", types.String(), nullable=False),
@@ -360,3 +369,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_tickets_agent", "tickets", ["state", "agent"], unique=False)
     op.create_index("ix_tickets_queue", "tickets", ["state", "due_at"], unique=False)
+    op.create_table(
+        "tokens",
+        sa.Column("channel", types.String(), nullable=False),
+        sa.Column("name", types.String(), nullable=False),
+        sa.Column("value", types.Json(), nullable=True),
+        sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("changed_at", types.Time(), nullable=True),
+        sa.Column("lease_owner", types.String(), nullable=True),
+        sa.Column("lease_until", types.Time(), nullable=True),
+        sa.PrimaryKeyConstraint("channel", "name", name=op.f("pk_tokens")),
+    )

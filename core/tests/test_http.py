@@ -16,7 +16,7 @@ from attrs import define, field
 from channelmix import __version__
 from channelmix import http as channel_http
 from channelmix.http import client, was_not_sent
-from channelmix.log import get_logger
+from channelmix.log import SecretMask, get_logger
 from structlog.testing import capture_logs
 
 SECRET = "EAAB-geheim"
@@ -290,7 +290,7 @@ async def test_no_secret_is_in_any_log_or_error(
     caplog.set_level(logging.DEBUG)
     wire.answers = [status(400)]
     with capture_logs() as lines:
-        async with talking(secrets=[SECRET], transport=transport) as http:
+        async with talking(mask=SecretMask([SECRET]), transport=transport) as http:
             response = await http.post(
                 f"{wire.url}/bot{SECRET}/send",
                 params={"access_token": SECRET, "limit": "7"},

@@ -17,6 +17,7 @@ from channelmix.log import get_logger
 from channelmix.loops import Brake
 from channelmix.records import Classify, Kind, Label, Labels, Message
 from channelmix.registry import Registry
+from channelmix.testing.lent import MemoryBudget, MemoryVault
 
 from tests.benchmarks.measuring import SERVER, Plan, in_turn, middle, pin
 from tests.benchmarks.network import ANSWER, BEGIN
@@ -115,6 +116,8 @@ def _dispatch() -> Dispatch:
             clock=clock,
             log=log,
             pace=Brake(on_hold=lambda _reason, _until: None),
+            vault=MemoryVault(),
+            budget=MemoryBudget(clock=clock),
         )
         registry.register(Classifier(name=name, services=services))
     return Dispatch(registry, clock=clock)

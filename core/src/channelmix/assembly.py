@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import attrs
 from attrs import define, field
 
-from channelmix import http
+from channelmix import allowances, http
 from channelmix.breaker import Pause
 from channelmix.dispatch import Dispatch
-from channelmix.errors import ChannelmixError, Misconfigured
+from channelmix.errors import ChannelmixError, Misconfigured, Refused
 from channelmix.health import HealthBook, State
-from channelmix.hookspecs import Channel, Clock, Plugin, Services
+from channelmix.hookspecs import Budget, Channel, Clock, Plugin, Services, Vault
 from channelmix.log import SecretMask, get_logger
 from channelmix.loops import Brake
 from channelmix.registry import Registry
@@ -23,6 +23,18 @@ from channelmix.secrets import Secret
 from channelmix.settings import ChannelSettings, PluginSettings, Settings
 
 S = TypeVar("S", ChannelSettings, PluginSettings)
+
+
+class NotHere:
+    """In place of what takes a store, where there is none: in a dry run."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse. Raises: `Refused`."""
+        raise Refused(f"{name}: not in a dry run, which has no store")
+
+
+def _without_store(_name: str, _app: str) -> tuple[Any, Any]:
+    return NotHere(), NotHere()
 
 
 @define(eq=False, kw_only=True)
@@ -35,6 +47,8 @@ class Assembly:
     mask: SecretMask
     on_hold: Callable[[str, str, datetime], None] = lambda _app, _why, _until: None
     """Told when an app has to slow down: its name, why, and until when."""
+    lend: Callable[[str, str], tuple[Vault, Budget]] = _without_store
+    """Gives the vault and the budget of a channel or plugin, by its name and its app's."""
     transport: Any = None
     """An `httpx.AsyncBaseTransport` in place of the network."""
     unavailable: dict[str, str] = field(factory=dict)
@@ -59,11 +73,41 @@ class Assembly:
     def _add(self, section: S, make: Callable[[S], Plugin]) -> None:
         """Register one plugin, or note why not."""
         try:
-            self.registry.register(make(section))
+            plugin = make(section)
+            if isinstance(section, ChannelSettings):
+                self._check_allowance(plugin, section.app)
+            self.registry.register(plugin)
         except (Exception, SystemExit) as error:
             if section.on_error == "fail":
                 raise
             self.disable(section.name, error)
+
+    def _check_allowance(self, plugin: Any, app: str) -> None:
+        """Make sure that a channel's allowance can be kept to, and is that of its whole app.
+
+        Raises: `Misconfigured`.
+        """
+        if plugin.allowance is not None:
+            allowances.check(plugin.allowance)
+        for other in self._of_app(app):
+            if other.allowance != plugin.allowance:
+                raise Misconfigured(
+                    f"its budget is not that of channel {other.name}, with which it shares the "
+                    f"app {app}: write it into [apps.{app}]"
+                )
+
+    def share(self, name: str, app: str) -> allowances.Share | None:
+        """Return a channel's share of its app's allowance, None where there is none."""
+        channel = self.registry.get(name)
+        allowance = channel.allowance if isinstance(channel, Channel) else None
+        if allowance is None:
+            return None
+        polling = [one for one in self._of_app(app) if self.registry.implements(one.name, "poll")]
+        return allowances.Share(allowance=allowance, channel=name, channels=max(len(polling), 1))
+
+    def _of_app(self, app: str) -> list[Channel]:
+        channels = self.channels().values()
+        return [one for one in channels if self.settings.channels[one.name].app == app]
 
     def disable(self, name: str, error: BaseException) -> None:
         """Leave a plugin out."""
@@ -83,9 +127,7 @@ class Assembly:
             config=section.config,
             app=section.app_config,
             api_url=section.api_url,
-            services=self._services(
-                section.name, section.app, [section.config, section.app_config]
-            ),
+            services=self._services(section.name, section.app),
         )
 
     def _plugin(self, section: PluginSettings) -> Plugin:
@@ -94,18 +136,19 @@ class Assembly:
         return cls(
             name=section.name,
             config=section.config,
-            services=self._services(section.name, section.name, [section.config]),
+            services=self._services(section.name, section.name),
         )
 
-    def _services(self, name: str, app: str, configs: list[Any]) -> Services:
+    def _services(self, name: str, app: str) -> Services:
         """Make what the core lends to one plugin."""
         log = get_logger(self.mask, plugin=name)
 
         brake = self.brakes.setdefault(app, Brake(on_hold=partial(self.on_hold, app)))
-        client = http.client(
-            channel=name, log=log, transport=self.transport, secrets=_secrets(configs)
+        client = http.client(channel=name, log=log, transport=self.transport, mask=self.mask)
+        vault, budget = self.lend(name, app)
+        return Services(
+            http=client, clock=self.clock, log=log, pace=brake, vault=vault, budget=budget
         )
-        return Services(http=client, clock=self.clock, log=log, pace=brake)
 
     async def open(self, dispatch: Dispatch, health: HealthBook) -> None:
         """Open every plugin; one that fails is out, and the others go on.

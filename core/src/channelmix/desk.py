@@ -16,8 +16,9 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix import answering, config, health, reviewing
+from channelmix import answering, config, connecting, health, reviewing
 from channelmix.assembly import Assembly, mask_of
+from channelmix.budget import StoredBudget
 from channelmix.clock import SystemClock
 from channelmix.dispatch import Dispatch
 from channelmix.errors import NotFound, Refused
@@ -29,6 +30,8 @@ from channelmix.records import (
     Action,
     Attachment,
     Checked,
+    Connect,
+    Connected,
     Draft,
     Fate,
     Finding,
@@ -37,6 +40,7 @@ from channelmix.records import (
     Limits,
     OutboxState,
     RawEvent,
+    Spending,
     Suggest,
     Suggestion,
     Suggestions,
@@ -51,7 +55,8 @@ from channelmix.settings import Settings
 from channelmix.store import feed, journal, ledger, outbox, tickets, views
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
-from channelmix.workers import Workers
+from channelmix.vault import StoredVault, Vaults
+from channelmix.workers import STOP_SECONDS, Workers
 
 T = TypeVar("T")
 REPLAYABLE = (Fate.QUARANTINED, Fate.UNROUTED, Fate.IGNORED)
@@ -75,6 +80,8 @@ class ChannelLine:
     held_because: str | None
     sources: tuple[dict[str, Any], ...]
     breakers: tuple[str, ...]
+    spending: Spending | None = None
+    """What its app has spent in this period, None where it has no budget."""
 
 
 class Desk:
@@ -104,26 +111,34 @@ class Desk:
         self.bell = Bell()
         self.store = Store(settings.desk.store)
         self.book = health.HealthBook(store=self.store, clock=self.clock)
-        mask = mask_of(settings)
-        self.log = get_logger(mask)
+        self.mask = mask_of(settings)
+        self.log = get_logger(self.mask)
         self.dispatch = Dispatch(
             self.registry,
             clock=self.clock,
             on_change=self._breaker_changed,
             log=self.log,
-            mask=mask,
+            mask=self.mask,
+        )
+        self._owner = owner or secrets.token_hex(8)
+        self._vaults = Vaults(
+            store=self.store,
+            clock=self.clock,
+            bell=self.bell,
+            mask=self.mask,
+            owner=self._owner,
         )
         self.assembly = Assembly(
             settings=settings,
             registry=self.registry,
             clock=self.clock,
-            mask=mask,
+            mask=self.mask,
             on_hold=self._held,
+            lend=self._lend,
             transport=transport,
         )
         self.rules = Rules(settings=settings, limits=self._limits)
         self._work = work
-        self._owner = owner or secrets.token_hex(8)
         self._intakes: dict[str, Intake] = {}
         self._workers: Workers | None = None
         self._notes: set[asyncio.Task[None]] = set()
@@ -188,6 +203,7 @@ class Desk:
             if self._workers is not None:
                 await self._workers.stop()
         finally:
+            await self._vaults.close(STOP_SECONDS)
             await self.assembly.close(self.dispatch)
             for task in self._notes:
                 task.cancel()
@@ -211,6 +227,12 @@ class Desk:
                 app=app,
                 channels=channels,
             )
+
+    def _lend(self, name: str, app: str) -> tuple[StoredVault, StoredBudget]:
+        """Make what one channel or plugin is lent of the store."""
+        share = partial(self.assembly.share, name, app)
+        budget = StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
+        return StoredVault(vaults=self._vaults, channel=name), budget
 
     def _limits(self, channel: str) -> Sequence[Limits]:
         """Return what a channel declares."""
@@ -425,6 +447,9 @@ class Desk:
             why = self.assembly.unavailable.get(draft.channel)
             raise NotFound(f"there is no channel {draft.channel}" + (f": {why}" if why else ""))
         found = reviewing.findings(plugin.limits, draft, now=self.clock.now(), used=used)
+        kind = draft.target.kind if draft.target else None
+        allowed = limits_for(plugin.limits, draft.action, kind)
+        found += reviewing.money(allowed, draft, await self._spending(plugin))
         await self.assembly.open_for(self.dispatch, "review")
         for outcome in await self.dispatch.collect("review", draft):
             if isinstance(outcome.value, Findings):
@@ -528,21 +553,48 @@ class Desk:
         """Ask the network about a channel's credentials; note when its token ends."""
         if why := self.assembly.unavailable.get(channel):
             return Checked(findings=(Finding(level="block", code="disabled", text=why),))
-        await self.assembly.open_for(self.dispatch, "check", channel)
+        plugin = await self._opened(channel, "check")
+        if not self.registry.implements(channel, "check"):
+            return Checked()
+        checked: Checked = await self.dispatch.addressed(channel, "check", plugin.services)
+        now, expires_at = self.clock.now(), checked.token_expires_at
+        await self.store.write(lambda c: health.checked(c, channel, expires_at, now))
+        return checked
+
+    async def connect(self, channel: str, request: Connect) -> Connected:
+        """Take one step of logging a channel in at its network.
+
+        Send the person to the `url` of what this returns, and call it again with the query that
+        they come back with and the `memory` of what this returned, which must not be shown to
+        them; without `url` the channel is connected.
+
+        Raises: `Refused` if the query is no answer to the step before, or says no; what the
+        plugin raises, as `Dispatch.addressed`.
+        """
+        connecting.expect(request)
+        self.mask.learn([dict(request.memory), dict(request.callback or {})])
+        await self._opened(channel, "connect")
+        connected: Connected = await self.dispatch.addressed(channel, "connect", request)
+        if connected.url is not None:
+            return connecting.remembered(channel, connected)
+        now, expires_at = self.clock.now(), connected.expires_at
+        await self._write(lambda c: health.connected(c, channel, expires_at, now))
+        return connected
+
+    async def _opened(self, channel: str, hook: str) -> Plugin:
+        """Return a channel's plugin, opened if it implements `hook`. Raises: `NotFound`."""
+        await self.assembly.open_for(self.dispatch, hook, channel)
         plugin = self.registry.get(channel)
         if plugin is None:
             why = self.assembly.unavailable.get(channel)
             raise NotFound(f"there is no channel {channel}" + (f": {why}" if why else ""))
-        if not self.registry.implements(channel, "check"):
-            return Checked()
-        checked: Checked = await self.dispatch.addressed(channel, "check", plugin.services)
-        statement = (
-            s.channels.update()
-            .where(s.channels.c.name == channel)
-            .values(token_expires_at=checked.token_expires_at)
-        )
-        await self.store.write(lambda connection: connection.execute(statement))
-        return checked
+        return plugin
+
+    async def _spending(self, channel: Plugin | None) -> Spending | None:
+        """Say what the app of a channel has spent, None where it has no budget."""
+        if not isinstance(channel, Channel) or channel.allowance is None:
+            return None
+        return await channel.services.budget.state()
 
     async def channels(self) -> list[ChannelLine]:
         """Say how every configured channel does."""
@@ -569,6 +621,7 @@ class Desk:
                     if row.channel == one.name
                 ),
                 breakers=tuple(b.hook for b in open_breakers if b.plugin == one.name),
+                spending=await self._spending(self.registry.get(one.name)),
             )
             for one in self.settings.channels.values()
         ]

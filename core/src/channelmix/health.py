@@ -14,7 +14,7 @@ from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
 from channelmix.store import feed
 from channelmix.store import schema as s
-from channelmix.store.dialect import upsert
+from channelmix.store.dialect import announce, upsert
 from channelmix.store.engine import Store
 
 State = Literal["ok", "degraded", "paused", "unauthorized", "disabled"]
@@ -98,6 +98,34 @@ def _write(
     upsert(connection, s.channels, [row], key=["name"])
     told = feed.Fresh(kind="channel_changed", channel=channel, data={"state": state, "why": why})
     feed.tell(connection, [told], now)
+
+
+def connected(
+    connection: sa.Connection, channel: str, expires_at: datetime | None, now: datetime
+) -> None:
+    """Note that somebody has logged a channel in, and let its sources be polled at once."""
+    renewed(connection, channel, expires_at)
+    due = s.sources.update().where(s.sources.c.channel == channel)
+    connection.execute(due.values(next_at=now))
+    announce(connection)
+
+
+def checked(
+    connection: sa.Connection, channel: str, expires_at: datetime | None, now: datetime
+) -> None:
+    """Note that a channel was checked, and when its token ends, as far as that showed."""
+    _set(connection, channel, checked_at=now)
+    if expires_at is not None:
+        renewed(connection, channel, expires_at)
+
+
+def renewed(connection: sa.Connection, channel: str, expires_at: datetime | None) -> None:
+    """Note until when a channel's token holds."""
+    _set(connection, channel, token_expires_at=expires_at)
+
+
+def _set(connection: sa.Connection, channel: str, **values: datetime | None) -> None:
+    connection.execute(s.channels.update().where(s.channels.c.name == channel).values(**values))
 
 
 def saved(connection: sa.Connection) -> dict[str, Any]:

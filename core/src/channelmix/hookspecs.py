@@ -75,7 +75,7 @@ class Pace(Protocol):
 
 
 class Vault(Protocol):
-    """This channel's own secrets, durable and shared by all processes: tokens that change.
+    """A channel's own secrets, durable and shared by all processes: tokens that change.
 
     What is kept is JSON-safe, and its texts are masked in logs and errors from then on.
     """

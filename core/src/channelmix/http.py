@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -52,20 +52,20 @@ def client(
     concurrency: int = 8,
     timeout: httpx.Timeout = TIMEOUT,
     retries: int = 2,
-    secrets: Sequence[str] = (),
+    mask: SecretMask | None = None,
 ) -> httpx.AsyncClient:
     """Make the client of one channel.
 
     At most `concurrency` exchanges run at once, from the first byte sent to the last one read;
     who waits for a place longer than the pool time-out gets `httpx.PoolTimeout`. GET and HEAD are
     tried again up to `retries` times, nothing else ever is. Neither environment proxies nor
-    redirects are followed. `secrets` are masked where they stand in a path.
+    redirects are followed. What `mask` knows is masked where it stands in a path.
 
     Raises: `ModuleNotFoundError` for `aiohttp` where httpx-aiohttp is not installed.
     """
     inner = _transport(transport, concurrency)
     exchanges = _Exchanges(
-        inner, log.bind(channel=channel), SecretMask(secrets), concurrency, retries
+        inner, log.bind(channel=channel), mask or SecretMask(), concurrency, retries
     )
     return httpx.AsyncClient(
         transport=exchanges,

@@ -23,6 +23,9 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 MASK = "***"
 _SHORTEST_SECRET = 4
+_LOOKS_SECRET = re.compile(r"\S{16,}")
+_REMEMBERED = 256
+"""How many learned values are masked: of tokens that change every hour, the old are dead."""
 _SENSITIVE = re.compile(
     r"(^|[_-])(token|secret|passw(or)?d|authorization|cookie|proof|api[_-]?key|credentials?"
     r"|signature([_-]\d+)?)$",
@@ -40,10 +43,29 @@ class SecretMask:
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
+        self._given = tuple(values)
+        self._learned: dict[str, None] = {}
+        self._known = self._compiled()
+
+    def learn(self, value: Any) -> None:
+        """Mask from now on what is secret in plain data: a token that came while we run.
+
+        That is every text under a telling key, and every other that is long and has no space.
+        """
+        found = set(_secrets_in("", value))
+        if found <= self._learned.keys():
+            return
+        self._learned |= dict.fromkeys(found)
+        for oldest in list(self._learned)[:-_REMEMBERED]:
+            del self._learned[oldest]
+        self._known = self._compiled()
+
+    def _compiled(self) -> re.Pattern[str] | None:
+        values = [*self._given, *self._learned]
         known = {form for value in values for form in (value, quote(value, safe=""))}
         # The longest first: one secret may be a part of another.
         ordered = sorted(filter(_long_enough, known), key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Mask one event."""
@@ -76,6 +98,20 @@ class SecretMask:
         masked = [self._plain(one) for one in values]
         # The standard library's formatter counts on a tuple staying one.
         return tuple(masked) if isinstance(values, tuple) else masked
+
+
+def _secrets_in(key: str, value: Any) -> Iterator[str]:
+    """Find the texts in plain data that are secret, by their key or by their looks."""
+    match value:
+        case str():
+            if _SENSITIVE.search(key) or _LOOKS_SECRET.fullmatch(value):
+                yield value
+        case Mapping():
+            for name, one in value.items():
+                yield from _secrets_in(str(name), one)
+        case list() | tuple():
+            for one in value:
+                yield from _secrets_in(key, one)
 
 
 def _long_enough(secret: str) -> bool:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from channelmix.records import Attachment, Draft, Finding, Limits, limits_for
+from channelmix.allowances import figure
+from channelmix.records import Attachment, Draft, Finding, Limits, Spending, limits_for
 from channelmix.store.outbox import Part
+
+NEARLY_SPENT = 0.1
+"""The part of a budget that is worth a warning when no more than that would be left."""
 
 
 def findings(limits: Sequence[Limits], draft: Draft, *, now: datetime, used: bool) -> list[Finding]:
@@ -32,6 +36,25 @@ def findings(limits: Sequence[Limits], draft: Draft, *, now: datetime, used: boo
     if allowed.once and used:
         found.append(_block("once", f"there is only one {action} for each message"))
     return found
+
+
+def money(limits: Limits | None, draft: Draft, spending: Spending | None) -> Iterable[Finding]:
+    """Say what a draft costs, and how little is left for it; neither stops it."""
+    cost = limits.cost(draft) if limits and limits.cost else 0.0
+    if not cost:
+        return
+    unit = f" {spending.unit}" if spending else ""
+    yield Finding(level="warn", code="cost", text=f"this costs {figure(cost)}{unit}")
+    if spending is None:
+        return
+    left = f"{figure(spending.left)} of {figure(spending.amount)}{unit} left"
+    until = f"{spending.ends_at:%Y-%m-%d %H:%M} UTC"
+    if cost > spending.left:
+        text = f"the budget is spent ({left}): this waits until {until}"
+        yield Finding(level="warn", code="budget", text=text)
+    elif spending.left - cost < spending.amount * NEARLY_SPENT:
+        text = f"the budget is nearly spent: {left} until {until}"
+        yield Finding(level="warn", code="budget", text=text)
 
 
 def _text(limits: Limits, draft: Draft, action: str) -> Iterable[Finding]:

@@ -16,6 +16,7 @@ from channelmix.outbox import Sender
 from channelmix.pipeline import Pipeline
 from channelmix.polling import Poller
 from channelmix.store import feed, leases, tickets
+from channelmix.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -82,6 +83,17 @@ class Workers:
         desk, name = self.desk, channel.name
         section = desk.settings.channels[name]
         brake = desk.assembly.brakes[section.app]
+        upkeep = Upkeep(
+            store=desk.store,
+            dispatch=desk.dispatch,
+            clock=desk.clock,
+            channel=channel,
+            health=desk.book,
+            check=desk.check if desk.registry.implements(name, "check") else None,
+            renews=desk.registry.implements(name, "renew"),
+        )
+        await upkeep.start()
+        self._loop(f"upkeep {name}", self._unless_paused(name, upkeep.step), every=5)
         if desk.registry.implements(name, "poll"):
             poller = Poller(
                 store=desk.store,

@@ -12,6 +12,7 @@ from channelmix.hookspecs import Services
 from channelmix.http import client
 from channelmix.records import Action, Identity, Kind, Message, Outgoing
 from channelmix.testing.clock import FakeClock
+from channelmix.testing.lent import MemoryBudget, MemoryVault
 from channelmix.testing.simulator import NO_TRUST
 from channelmix_facebook.config import FacebookApp, FacebookConfig
 from channelmix_facebook.plugin import Facebook
@@ -98,7 +99,14 @@ async def s() -> AsyncIterator[Stage]:
             app=FacebookApp(
                 app_secret=Secret(sim.app_secret), verify_token=Secret("word"), app_id=sim.app_id
             ),
-            services=Services(http=http, clock=clock, log=log, pace=brake),
+            services=Services(
+                http=http,
+                clock=clock,
+                log=log,
+                pace=brake,
+                vault=MemoryVault(),
+                budget=MemoryBudget(clock=clock),
+            ),
             api_url=url,
         )
         post = sim.post("Wir öffnen um neun.")

@@ -19,6 +19,7 @@ SECTIONS = {
     "Set up": {
         "init": ("setup", "Write a commented starter file."),
         "check": ("setup", "Say what is wrong with the configuration."),
+        "connect": ("connect", "Log a channel in at its network."),
         "plugins": ("setup", "List what is installed."),
         "schema": ("setup", "Print a JSON Schema of the configuration."),
     },

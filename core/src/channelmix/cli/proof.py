@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from channelmix.allowances import figure
 from channelmix.cli import desks, output
 from channelmix.cli.call import Call
 from channelmix.desk import REPLAYABLE, ChannelLine
@@ -102,7 +103,7 @@ def replay_command(call: Call, channel: str | None, *, ignored: bool, as_json: b
 def channels_command(call: Call, *, as_json: bool) -> None:
     """Say how every channel does.
 
-    When it was last seen, until when its token holds, its cursors, and what is wrong.
+    When it was last seen, until when its token holds, its budget, its cursors, and what is wrong.
     """
     settings = desks.settings_of(call)
     found = desks.on_desk(call, lambda desk: desk.channels(), settings=settings)
@@ -116,7 +117,7 @@ def channels_command(call: Call, *, as_json: bool) -> None:
 
 def _print_channels(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
     listing = output.table(
-        "channel", "network", "state", "last push", "last poll", "token until", "why*"
+        "channel", "network", "state", "last push", "last poll", "token until", "budget", "why*"
     )
     for one in found:
         output.row(
@@ -127,6 +128,7 @@ def _print_channels(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
             output.when(one.last_push_at, zone),
             output.when(one.last_poll_at, zone),
             output.when(one.token_expires_at, zone),
+            _budget(one, zone),
             output.listed([one.why, _held(one, zone), *_paused(one)]),
             style=_colour(good=one.why is None),
         )
@@ -137,6 +139,16 @@ def _held(channel: ChannelLine, zone: ZoneInfo) -> str | None:
     if channel.held_until is None or channel.held_until < datetime.now(UTC):
         return None
     return f"waits until {output.when(channel.held_until, zone)}: {channel.held_because}"
+
+
+def _budget(channel: ChannelLine, zone: ZoneInfo) -> str:
+    one = channel.spending
+    if one is None:
+        return ""
+    spent = f"{figure(one.spent)} of {figure(one.amount)} {one.unit} spent"
+    polls = f"{figure(one.left_for_polls)} for polls"
+    until = output.when(one.ends_at, zone)
+    return f"{spent}, {figure(one.left)} left ({polls}) until {until}"
 
 
 def _paused(channel: ChannelLine) -> list[str]:

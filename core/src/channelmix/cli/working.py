@@ -17,7 +17,6 @@ import click
 from attrs import define, evolve, field
 
 from channelmix import config, log, watchdog
-from channelmix.assembly import mask_of
 from channelmix.cli.call import Call
 from channelmix.desk import Desk
 from channelmix.errors import PluginUnavailable
@@ -78,10 +77,11 @@ class Work:
         if serve is None:
             click.echo(NO_WEB, err=True)
             settings = without_webhooks(settings)
-        mask = mask_of(settings)
+        desk = Desk.open(settings, owner=self.orders.owner)
+        mask = desk.mask  # it learns: tokens change while we work
         log.configure(json=self.json, level="debug" if self.call.debug else "info", mask=mask)
         with log.libraries(mask), asyncio.Runner(loop_factory=_entry("loop")) as runner:
-            runner.run(self._watched(Desk.open(settings, owner=self.orders.owner), serve))
+            runner.run(self._watched(desk, serve))
 
     async def _watched(self, desk: Desk, serve: Serve | None) -> None:
         """Open the desk and work until told to stop, under the eyes of the watchdog."""

@@ -193,6 +193,12 @@ class Toy(Channel):
         return Found(status="absent")
 
 
+@pytest.fixture
+def toy() -> type[Toy]:
+    """The toy network, to make another of."""
+    return Toy
+
+
 Settings = Callable[..., dict[str, Any]]
 OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
 

@@ -148,7 +148,8 @@ class Share:
         mine = share - account.polls.get(self.channel, 0.0)
         beyond_reserve = max(account.replies - self.allowance.reserve, 0.0)
         all_polls = account.before + sum(account.polls.values())
-        return max(min(mine, for_polls - beyond_reserve - all_polls), 0.0)
+        of_all = for_polls - beyond_reserve - all_polls
+        return max(min(mine, of_all, self.left(account)), 0.0)
 
     def state(self, kept: Account, now: datetime) -> Spending:
         """Say how this period's account looks from here."""

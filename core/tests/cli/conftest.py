@@ -26,8 +26,8 @@ from attrs import define, frozen
 from channelmix import Channel, InvalidPayload, Rejected, hook
 from channelmix.config import Secret, setting
 from channelmix.records import (
-    Action, Attachment, AttachmentKind, Checked, Echo, Finding, Identity, Ignored, Ingested, Kind,
-    Limits, Message, RawEvent, Receipt, Received, Split, WebhookResponse,
+    Action, Attachment, AttachmentKind, Checked, Connected, Echo, Finding, Identity, Ignored,
+    Ingested, Kind, Limits, Message, RawEvent, Receipt, Received, Split, WebhookResponse,
 )
 
 
@@ -94,6 +94,15 @@ class Paper(Channel):
             findings=(Finding(level="warn", code="late", text="the post is slow"),),
             token_expires_at=datetime(2099, 1, 2, 3, 4, tzinfo=UTC),
         )
+
+    @hook
+    async def connect(self, request):
+        if request.callback is None:
+            url = f"https://paper.example/agree?state=s-1&redirect_uri={request.redirect_uri}"
+            return Connected(url=url, memory={"verifier": "v-1"})
+        token = request.callback["code"] + request.memory["verifier"]
+        await self.vault.put({"access_token": token})
+        return Connected(account="The Reader", expires_at=datetime(2099, 1, 2, 3, 4, tzinfo=UTC))
 
     @hook
     async def reply(self, outgoing):

@@ -10,7 +10,7 @@ import pytest
 from channelmix.allowances import STRETCHES, Account, Share, check, figure, period
 from channelmix.errors import Misconfigured, RetryLater
 from channelmix.records import Allowance
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -38,11 +38,12 @@ allowances = st.builds(
 )
 calls = st.lists(
     st.tuples(
-        st.floats(0, 1),  # when, as a part of the period
+        st.sampled_from([0.0, 0.1, 0.5, 0.99]),  # when, as a part of the period
         st.sampled_from(["a", "b", "c"]),
-        st.floats(0.0001, 0.6),  # how much, as a part of the amount
-        st.booleans(),
+        st.sampled_from([0.01, 0.1, 0.2, 0.3, 0.6]),  # of the amount
+        st.sampled_from([False, False, True]),
     ),
+    min_size=12,
     max_size=60,
 )
 
@@ -112,6 +113,7 @@ def test_a_month_is_one_of_the_calendar() -> None:
     assert this.ends_at == datetime(2026, 4, 1, tzinfo=berlin)
 
 
+@settings(max_examples=300)
 @given(allowances, calls)
 def test_the_promises_hold_whatever_is_spent(
     allowance: Allowance, wanted: list[tuple[float, str, float, bool]]
@@ -134,6 +136,7 @@ def test_the_promises_hold_whatever_is_spent(
         after = charged(share, kept, price, now, reply=reply)
         if isinstance(after, RetryLater):
             assert not promised
+            assert after.after is not None
             assert timedelta(0) < after.after <= this.ends_at - now
             state = share.state(kept, now)
             assert price > (state.left if reply else state.left_for_polls)
@@ -143,6 +146,22 @@ def test_the_promises_hold_whatever_is_spent(
         assert kept.spent <= amount * (1 + DUST)
         polls = kept.before + sum(kept.polls.values())
         assert polls + max(kept.replies, reserve) <= amount * (1 + DUST) or kept.replies > reserve
+
+
+@given(allowances, calls, st.data())
+def test_replies_have_their_reserve_also_when_channels_come_and_go(
+    allowance: Allowance, wanted: list[tuple[float, str, float, bool]], data: st.DataObject
+) -> None:
+    this, kept = period(allowance, NOON), Account()
+    for _, channel, cost, reply in wanted:
+        share = share_of(allowance, channel, data.draw(st.integers(1, 3)))
+        price = cost * allowance.amount
+        after = charged(share, kept, price, this.begins_at, reply=reply)
+        assert not (
+            isinstance(after, RetryLater) and reply and kept.replies + price <= allowance.reserve
+        )
+        kept = kept if isinstance(after, RetryLater) else after
+        assert kept.spent <= allowance.amount * (1 + DUST)
 
 
 @given(allowances, calls)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from channelmix import Misconfigured, RetryLater
+from channelmix import Misconfigured, RetryLater, hook
 from channelmix.allowances import Share
 from channelmix.budget import StoredBudget
 from channelmix.records import (
@@ -101,7 +101,7 @@ async def test_without_an_allowance_nothing_is_counted(budget):
 
 
 @pytest.fixture
-def metered(toy: type[Any]) -> type[Any]:
+def metered(toy: Any) -> Any:
     """A network whose calls cost."""
 
     @attrs.frozen(kw_only=True)
@@ -109,7 +109,7 @@ def metered(toy: type[Any]) -> type[Any]:
         account_id: str = "acme"
         amount: float = 10.0
 
-    class Metered(toy):
+    class Metered(toy):  # type: ignore[misc]  # known to a fixture only
         network: ClassVar[str] = "metered"
         limits: ClassVar = [
             Limits(
@@ -167,14 +167,14 @@ async def test_the_channels_show_what_is_spent(metered_desk):
 
 
 async def test_a_reply_beyond_the_budget_waits_for_the_next_period(
-    open_desk, metered, clock, push, settle, until
+    open_desk: Any, metered: Any, clock: Any, push: Any, settle: Any, until: Any
 ):
-    class Paying(metered):
-        async def reply(self, outgoing):
+    class Paying(metered):  # type: ignore[misc]  # known to a fixture only
+        @hook
+        async def reply(self, outgoing: Any) -> Any:
             await self.budget.spend(6, reply=True)
             return await super().reply(outgoing)
 
-    Paying.reply.channelmix_impl = metered.reply.channelmix_impl
     channels = {"x": {"network": "metered"}}
     async with open_desk(clock=clock, classes={"metered": Paying}, channels=channels) as desk:
         await push(desk, {"id": "c1", "by": "eva", "text": "Where is it?"}, app="x")

@@ -16,9 +16,9 @@ ENDS = datetime(2027, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def classes(toy: type[Any]) -> dict[str, Any]:
+def classes(toy: Any) -> dict[str, Any]:
     @attrs.define(eq=False, kw_only=True, slots=False)
-    class Joining(toy):
+    class Joining(toy):  # type: ignore[misc]  # known to a fixture only
         address: str = attrs.field(default="https://toy.example/agree?state=s-1", init=False)
 
         @hook
@@ -41,7 +41,7 @@ async def test_two_steps_connect_a_channel_and_let_it_be_polled_at_once(open_des
     async with open_desk(classes=classes) as desk:
         toy = desk.registry.get("toy")
 
-        async def polled() -> Any:
+        async def polled():
             return (await desk.channels())[0].last_poll_at
 
         await until(desk, polled)
@@ -54,7 +54,7 @@ async def test_two_steps_connect_a_channel_and_let_it_be_polled_at_once(open_des
         (line,) = await desk.channels()
         assert line.token_expires_at == ENDS
 
-        async def polled_again() -> bool:
+        async def polled_again():
             return await polled() > before
 
         await until(desk, polled_again)

@@ -22,9 +22,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def classes(toy: type[Any]) -> dict[str, Any]:
+def classes(toy: Any) -> dict[str, Any]:
     @attrs.define(eq=False, kw_only=True, slots=False)
-    class Renewing(toy):
+    class Renewing(toy):  # type: ignore[misc]  # known to a fixture only
         renewals: list[datetime] = attrs.field(factory=list, init=False)
         checks: list[datetime] = attrs.field(factory=list, init=False)
         outcomes: list[Any] = attrs.field(factory=list, init=False)
@@ -46,11 +46,11 @@ def classes(toy: type[Any]) -> dict[str, Any]:
     return {"toy": Renewing}
 
 
-async def renewed(desk: Any, until: Any, count: int) -> Any:
+async def renewed(desk, until, count):
     toy = desk.registry.get("toy")
 
     async def so_often() -> bool:
-        return len(toy.renewals) >= count
+        return bool(len(toy.renewals) >= count)
 
     await until(desk, so_often)
     return toy
@@ -89,7 +89,7 @@ async def test_until_when_a_token_holds_is_known(open_desk, classes, clock, unti
         clock.advance(DAY)
         desk.bell.ring()
 
-        async def known() -> bool:
+        async def known():
             return (await line(desk)).token_expires_at == NOON + 60 * DAY
 
         await until(desk, known)
@@ -106,7 +106,7 @@ async def test_lost_authorization_shows_until_it_is_renewed(open_desk, classes, 
         ]
 
         async def state(wanted: str) -> None:
-            async def so() -> bool:
+            async def so():
                 return (await line(desk)).state == wanted
 
             await until(desk, so)
@@ -132,7 +132,7 @@ async def test_a_check_comes_once_a_day_and_not_at_every_start(open_desk, classe
                 clock.set(NOON + DAY)
                 desk.bell.ring()
 
-                async def checked(toy: Any = toy) -> bool:
+                async def checked(toy: Any = toy):
                     return toy.checks == [NOON + DAY]
 
                 await until(desk, checked)
@@ -142,7 +142,7 @@ async def test_what_a_check_finds_is_logged(open_desk, classes, clock, until, ca
     async with open_desk(classes=classes, clock=clock) as desk:
         await renewed(desk, until, 1)
 
-        async def logged() -> bool:
+        async def logged():
             return "may not hide comments" in caplog.text
 
         await until(desk, logged)

@@ -10,11 +10,12 @@ from typing import Any
 
 import attrs
 import pytest
-from channelmix import AuthorizationLost, RetryLater, vault
+from channelmix import AuthorizationLost, RetryLater, loops, vault
 from channelmix.errors import StoreError
 from channelmix.log import SecretMask, get_logger
 from channelmix.loops import Bell
 from channelmix.store import schema as s
+from channelmix.store import tokens
 from channelmix.store.engine import Store
 from channelmix.testing.clock import FakeClock
 from channelmix.vault import HOLD, StoredVault, Vaults
@@ -125,6 +126,24 @@ async def test_many_who_ask_at_once_in_several_processes_renew_once(one, process
     assert {value["access_token"] for value in got} == {"access-of-round-1"}
 
 
+async def test_who_waits_for_another_process_is_woken_by_it(one, process, monkeypatch):
+    waiting, asleep = loops.wait, asyncio.Event()
+
+    async def until_rung(event: asyncio.Event, _seconds: float) -> None:
+        asleep.set()
+        await waiting(event, 60)
+
+    monkeypatch.setattr(vault, "wait", until_rung)
+    network, two = Network(wait=(answer := asyncio.Event())), process("two")
+    asking = [asyncio.ensure_future(one.mine.refresh(network.renew, stale=network.stale))]
+    await network.inside.wait()
+    asking += [asyncio.ensure_future(two.mine.refresh(network.renew, stale=network.stale))]
+    await asleep.wait()
+    answer.set()
+    async with asyncio.timeout(15):
+        assert [value["round"] for value in await asyncio.gather(*asking)] == [1, 1]
+
+
 async def test_the_answer_is_stored_before_anybody_has_it(one, monkeypatch):
     network, writing = Network(), one.store.write
     log = []
@@ -142,20 +161,21 @@ async def test_the_answer_is_stored_before_anybody_has_it(one, monkeypatch):
 
 
 async def test_a_hook_that_is_cancelled_loses_no_answer(one):
-    network = Network(wait=asyncio.Event())
+    network = Network(wait=(answer := asyncio.Event()))
     asking = asyncio.ensure_future(one.mine.refresh(network.renew, stale=network.stale))
     await network.inside.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    network.wait.set()
+    answer.set()
     await one.vaults.close(5)
     assert (await one.mine.get())["round"] == 1
     assert (await one.mine.refresh(network.renew, stale=network.stale))["round"] == 1
 
 
 async def test_a_store_that_is_away_for_a_while_loses_no_answer(one, monkeypatch):
-    network, putting, failures = Network(), vault.tokens.put, []
+    network, putting = Network(), tokens.put
+    failures: list[int] = []
 
     def away(*arguments: Any, **more: Any) -> Any:
         if len(failures) < 2:
@@ -163,7 +183,7 @@ async def test_a_store_that_is_away_for_a_while_loses_no_answer(one, monkeypatch
             raise StoreError("away")
         return putting(*arguments, **more)
 
-    monkeypatch.setattr(vault.tokens, "put", away)
+    monkeypatch.setattr(tokens, "put", away)
     monkeypatch.setattr(vault, "store_pause", lambda _failures: 0)
     assert (await one.mine.refresh(network.renew, stale=network.stale))["round"] == 1
     assert len(failures) == 2
@@ -190,7 +210,7 @@ async def test_a_process_that_died_is_waited_for_until_its_lease_ends(
     one, process, clock, monkeypatch
 ):
     network, dead = Network(), process("dead")
-    assert await dead.vaults._lease(vault.tokens.Key("x", "token"))
+    assert await dead.vaults._lease(tokens.Key("x", "token"))
     with monkeypatch.context() as hasty:
         hasty.setattr(vault, "PATIENCE", 0.05)
         with pytest.raises(RetryLater, match="another process renews the token of x") as caught:
@@ -201,18 +221,18 @@ async def test_a_process_that_died_is_waited_for_until_its_lease_ends(
     assert (await asking)["round"] == 1
     again = process("dead")  # its successor has its name, and need not wait
     await one.mine.put({**FIRST, "round": 1})
-    assert await dead.vaults._lease(vault.tokens.Key("x", "token"))
+    assert await dead.vaults._lease(tokens.Key("x", "token"))
     renewed = await again.mine.refresh(network.renew, stale=lambda current: current["round"] < 2)
     assert renewed["round"] == 2
 
 
 async def test_a_new_log_in_wins_over_a_renewal_under_way(one, process):
-    network = Network(wait=asyncio.Event())
+    network = Network(wait=(answer := asyncio.Event()))
     asking = asyncio.ensure_future(one.mine.refresh(network.renew, stale=network.stale))
     await network.inside.wait()
     person = {"access_token": "of-the-new-log-in", "round": 9}
     await process("two").mine.put(person)
-    network.wait.set()
+    answer.set()
     assert await asking == person
     assert await one.mine.get() == person
 

@@ -20,10 +20,14 @@ Command = Callable[..., Any]
 DONE = "letters is connected as The Reader, until 02 Jan 2099 04:04.\n"
 
 
+def plugin(desk: Desk) -> Any:
+    return desk.registry.get("letters")
+
+
 def kept() -> Any:
     async def look() -> Any:
         async with Desk.open("channelmix.toml", work=False) as desk:
-            return await desk.registry.get("letters").vault.get()
+            return await plugin(desk).vault.get()
 
     return asyncio.run(look())
 
@@ -175,7 +179,7 @@ def metered(folder: Path) -> None:
 def test_the_channels_show_the_budget(metered: None, configured: Path, command: Command) -> None:
     async def spend() -> None:
         async with Desk.open("channelmix.toml", work=False) as desk:
-            await desk.registry.get("letters").budget.spend(0.5)
+            await plugin(desk).budget.spend(0.5)
 
     asyncio.run(spend())
     out = command("channels").out

@@ -73,5 +73,4 @@ def put(
         set_={**kept, "revision": s.tokens.c.revision + 1},
         where=None if revision is None else s.tokens.c.revision == revision,
     )
-    announce(connection)
     return bool(connection.execute(statement).rowcount)

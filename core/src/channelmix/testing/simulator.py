@@ -2,25 +2,34 @@
 
 A simulator is a plain ASGI application. A network's own class answers one request in `answer`
 and says in `wrap` how webhooks look and how they are signed; this one does the rest.
+
+    class StatusPageSimulator(Simulator):
+        async def answer(self, request): ...     # what the API does, its refusals included
+        def wrap(self, events): ...              # a signed webhook body, if the network pushes
+
+Five more let the conformance kit play on it: `section`, `customer`, `spoken`, `refusal` and
+`handshake`, as far as the network has such things.
 """
 
 from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 import json
 import ssl
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl
 
 import httpx
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from channelmix.hookspecs import Clock
-from channelmix.testing.server import Receive, Scope, Send
+from channelmix.records import Kind, WebhookRequest
+from channelmix.testing.server import Receive, Scope, Send, serve
 
 FaultName = Literal[
     "timeout_before_accept",
@@ -30,6 +39,8 @@ FaultName = Literal[
     "error_before_accept",
     "error_after_accept",
 ]
+Outcome = Literal["throttled", "unauthorized", "window_closed", "refused"]
+"""How a network may refuse a reply: for now, for want of credentials, too late, for good."""
 
 
 @frozen(kw_only=True)
@@ -76,21 +87,20 @@ class Arrival:
 
 @define(kw_only=True)
 class Fault:
-    """What goes wrong for the next `times` requests that match `on` (`POST /messages`).
+    """What goes wrong for the next `times` requests that match `on`.
 
     It strikes before the network takes the request, or after, when the request has had its
     effect and only the answer is lost.
     """
 
     name: FaultName
-    on: str
+    on: Callable[[Request], bool]
     times: int
     answer: Answer
 
     def strikes(self, request: Request) -> bool:
         """Whether it is this request's turn."""
-        method, _, ending = self.on.partition(" ")
-        return self.times > 0 and request.method == method and request.path.endswith(ending)
+        return self.times > 0 and self.on(request)
 
 
 @frozen(kw_only=True)
@@ -127,13 +137,24 @@ class Delivery:
         return any(status == httpx.codes.OK for _, status in self.attempts)
 
 
+@frozen(kw_only=True)
+class Spoken:
+    """Something that the account said."""
+
+    id: str
+    text: str | None = None
+    attachments: int = 0
+
+
 @define(eq=False, kw_only=True, slots=False)
 class Simulator(abc.ABC):
     """A network on the wire: an ASGI application with a script for tests and for the demo."""
 
     clock: Clock
-    account: str
+    account: str = "1"
     """The account at the network that this simulator plays."""
+    base_url: str = ""
+    """Where it is on the wire: the `api_url` of the channel."""
     webhook: str | None = None
     """Where webhooks go; None: the app has not subscribed."""
     retries: Sequence[float] = (0.0, 0.05, 0.2)
@@ -149,25 +170,89 @@ class Simulator(abc.ABC):
     _pending: deque[Event] = field(factory=deque)
     _ready: asyncio.Event = field(factory=asyncio.Event)
     _delivering: asyncio.Lock = field(factory=asyncio.Lock)
+    _arrived: asyncio.Event = field(factory=asyncio.Event)
+
+    # what a network says of itself
 
     @abc.abstractmethod
     async def answer(self, request: Request) -> Answer:
         """Carry out one request."""
 
-    @abc.abstractmethod
     def wrap(self, events: Sequence[Event]) -> tuple[bytes, Mapping[str, str]]:
         """Put events into one signed webhook body; return it with its headers."""
+        raise NotImplementedError
+
+    def sends(self, request: Request) -> bool:
+        """Say whether a request is one that carries out an action, and no preparation for it."""
+        return request.method not in {"GET", "HEAD"}
+
+    # what the conformance kit asks
+
+    kinds: ClassVar[Sequence[Kind]] = ()
+    """What a customer can do here (`customer`)."""
+
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """What the section of a channel says that talks to this simulator: account, tokens."""
+        return {}
+
+    def customer(self, kind: Kind, text: str) -> str:
+        """Let a customer say something, told by webhook if the network pushes; return its id."""
+        raise NotImplementedError
+
+    def spoken(self) -> Sequence[Spoken]:
+        """Return what the account said that still stands, as the network shows it."""
+        raise NotImplementedError
+
+    def refusal(self, outcome: Outcome) -> Answer | None:
+        """Return how the network says no, as it documents it; None where it never does so."""
+        raise NotImplementedError
+
+    def handshake(self) -> tuple[WebhookRequest, str] | None:
+        """Return the request by which the network verifies an address, and the answer it wants."""
+        return None
 
     # the script
 
+    @contextlib.asynccontextmanager
+    async def online(self, *, port: int = 0) -> AsyncIterator[str]:
+        """Be on the wire, and give the base URL."""
+        async with serve(self, port=port) as self.base_url:
+            yield self.base_url
+
     def fault(
-        self, name: FaultName, *, on: str, times: int = 1, answer: Answer = BAD_GATEWAY
+        self,
+        name: FaultName,
+        *,
+        on: str | Callable[[Request], bool] | None = None,
+        times: int = 1,
+        answer: Answer = BAD_GATEWAY,
     ) -> None:
         """Let the next `times` requests that match `on` go wrong.
 
-        `answer` is what an `error_` fault sends instead of the network's own answer.
+        `on` is a method with the end of a path (`POST /messages`), or a function that says yes;
+        left out, it is whatever `sends`. `answer` is what an `error_` fault sends instead of the
+        network's own answer.
         """
-        self._faults.append(Fault(name=name, on=on, times=times, answer=answer))
+        match = _matching(on) if isinstance(on, str) else on or self.sends
+        self._faults.append(Fault(name=name, on=match, times=times, answer=answer))
+
+    def heal(self) -> None:
+        """Forget every fault that has not struck yet."""
+        self._faults.clear()
+
+    def deny(self, outcome: Outcome, *, times: int = 1) -> bool:
+        """Refuse the next actions in one of the network's ways; False if it has no such way."""
+        answer = self.refusal(outcome)
+        if answer is not None:
+            self.fault("error_before_accept", times=times, answer=answer)
+        return answer is not None
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready` says so; asked again after each request that arrives."""
+        while not ready():
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def events(self) -> tuple[Event, ...]:
         """Everything that happened, in its order."""
@@ -201,23 +286,38 @@ class Simulator(abc.ABC):
 
     # webhooks out
 
+    def deliveries(self, *, backwards: bool = False) -> list[Delivery]:
+        """Take everything that waits, as signed webhook requests that were not sent yet.
+
+        Who throws them away loses them, as a network does now and then.
+        """
+        waiting = list(self._pending)
+        self._pending.clear()
+        self._ready.clear()
+        if backwards:
+            waiting.reverse()
+        parts = [
+            waiting[start : start + self.batch] for start in range(0, len(waiting), self.batch)
+        ]
+        return [self._delivery(part) for part in parts]
+
+    def _delivery(self, events: Sequence[Event]) -> Delivery:
+        body, headers = self.wrap(events)
+        return Delivery(events=tuple(events), body=body, headers=headers)
+
     async def flush(self, *, repeat: int = 1, backwards: bool = False) -> None:
         """Deliver everything that waits, `repeat` times over, on request in wrong order.
 
         Returns when every delivery was answered 200 or ran out of attempts.
         """
         async with self._delivering:
-            waiting = list(self._pending)
-            self._pending.clear()
-            self._ready.clear()
+            waiting = self.deliveries(backwards=backwards)
             if not waiting:
                 return
-            if backwards:
-                waiting.reverse()
             async with httpx.AsyncClient(trust_env=False, verify=NO_TRUST) as http:
                 for _ in range(repeat):
-                    for start in range(0, len(waiting), self.batch):
-                        await self._deliver(http, waiting[start : start + self.batch])
+                    for one in waiting:
+                        await self._deliver(http, evolve(one, attempts=[]))
 
     async def run(self) -> None:
         """Deliver whenever something waits, until cancelled."""
@@ -225,9 +325,7 @@ class Simulator(abc.ABC):
             await self._ready.wait()
             await self.flush()
 
-    async def _deliver(self, http: httpx.AsyncClient, events: Sequence[Event]) -> None:
-        body, headers = self.wrap(events)
-        delivery = Delivery(events=tuple(events), body=body, headers=headers)
+    async def _deliver(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
         self.delivered.append(delivery)
         await self._attempt(http, delivery)
         for pause in self.retries:
@@ -260,7 +358,13 @@ class Simulator(abc.ABC):
             answer = await self.answer(request)
         name = fault.name if fault else None
         self.sent.append(Arrival(request=request, answer=answer, fault=name, at=self.clock.now()))
+        self._arrived.set()
         await _respond(fault, answer, receive, send)
+
+
+def _matching(on: str) -> Callable[[Request], bool]:
+    method, _, ending = on.partition(" ")
+    return lambda request: request.method == method and request.path.endswith(ending)
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

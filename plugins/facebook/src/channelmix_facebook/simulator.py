@@ -12,19 +12,17 @@ It answers as the Graph API documents, and refuses parameters and fields that do
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import define, field
-from channelmix.testing.server import serve
 from channelmix.testing.simulator import Answer, Event, Request
 
 from channelmix_facebook import simulator_events as tell
@@ -38,8 +36,8 @@ from channelmix_facebook.simulator_fields import (
     listed,
     parse,
 )
+from channelmix_facebook.simulator_kit import Kit
 from channelmix_facebook.simulator_reading import Reader, RefusedError
-from channelmix_facebook.simulator_script import Script
 from channelmix_facebook.simulator_world import Comment, Conversation, Note, Post
 from channelmix_facebook.simulator_writing import Writer
 
@@ -71,11 +69,9 @@ Banning is our reading: the guide "Manage a Page" has a list for all its calls t
 
 
 @define(eq=False, kw_only=True, slots=False)
-class FacebookSimulator(Script):
+class FacebookSimulator(Kit):
     """One simulated page."""
 
-    app_secret: str = "simulated-app-secret"  # noqa: S105 - the simulator's own, opens nothing
-    access_token: str = "EAAsimulatedPageToken"  # noqa: S105 - as above
     permissions: set[str] = field(factory=lambda: set(PERMISSIONS))
     fields: set[str] = field(factory=lambda: set(FIELDS))
     """The webhook fields that the app is subscribed to."""
@@ -89,24 +85,6 @@ class FacebookSimulator(Script):
     """Usage headers sent with every answer."""
     echo_first: bool = False
     """Deliver the echo of a reply before the reply itself is answered."""
-
-    @contextlib.asynccontextmanager
-    async def online(self, *, port: int = 0) -> AsyncIterator[str]:
-        """Be on the wire, and give the base URL."""
-        async with serve(self, port=port) as self.base_url:
-            yield self.base_url
-
-    def refuse(
-        self,
-        error: RefusedError,
-        *,
-        on: str,
-        times: int = 1,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Let the next `times` requests that match `on` be refused with a Graph error."""
-        answer = Answer(status=error.status, body=error.body(), headers=headers or {})
-        self.fault("error_before_accept", on=on, times=times, answer=answer)
 
     # the base class asks
 

@@ -29,7 +29,6 @@ class Script(Simulator):
     account: str = "101010101010101"
     page_name: str = "Stadtwerke Musterstadt"
     app_id: str = "990000000000001"
-    base_url: str = ""
     world: World = field(init=False)
 
     def __attrs_post_init__(self) -> None:

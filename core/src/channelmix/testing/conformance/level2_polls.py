@@ -26,7 +26,7 @@ async def c213_polls_find_everything(subject: Subject) -> AsyncIterator[str]:
     async with subject.stage() as living:
         said = _some_say_things(living.sim)
         found: set[str] = set()
-        for source in _polled_sources(subject):
+        for source in subject.polled():
             async for line in _whole(living, source, found):
                 yield line
         for kind, one in said.items():
@@ -40,10 +40,6 @@ def _some_say_things(sim: Any) -> dict[Kind, list[str]]:
         for kind in sim.kinds:
             said.setdefault(kind, []).append(sim.customer(kind, f"{TEXT} {number}"))
     return said
-
-
-def _polled_sources(subject: Subject) -> list[str]:
-    return [one.name for one in subject.channel.sources if one.every or one.sweep]
 
 
 async def _whole(living: Living, source: str, found: set[str]) -> AsyncIterator[str]:
@@ -91,7 +87,7 @@ async def c214_an_old_cursor_gives_no_new_keys(subject: Subject) -> AsyncIterato
     """
     async with subject.stage() as living:
         _some_say_things(living.sim)
-        for source in _polled_sources(subject):
+        for source in subject.polled():
             first: Polled = await living.ask("poll", Poll(source=source))
             known = {one.key for one in first.events}
             living.clock.advance(minutes(7))
@@ -122,7 +118,7 @@ async def c215_both_roads_tell_of_one_item(subject: Subject) -> AsyncIterator[st
             for event in await living.split(payload):
                 pushed |= {each.id: each for each in messages([await living.ingest(event)])}
         polled: dict[str, Message] = {}
-        for source in _polled_sources(subject):
+        for source in subject.polled():
             page: Polled = await living.ask("poll", Poll(source=source))
             for event in page.events:
                 told = [await living.ingest(living.arrived(event, source))]
@@ -158,7 +154,7 @@ async def c216_a_cancelled_poll_leaves_nothing(subject: Subject) -> AsyncIterato
     """
     async with subject.stage() as living:
         _some_say_things(living.sim)
-        for source in _polled_sources(subject):
+        for source in subject.polled():
             before, seen = set(tasks()), len(living.sim.sent)
             living.sim.fault("timeout_before_accept", on=lambda _request: True, times=100)
             poll = asyncio.create_task(living.ask("poll", Poll(source=source)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from channelmix.records import Action, limits_for
+from channelmix.records import Action
 from channelmix.testing.conformance.fixtures import BadFixture
 from channelmix.testing.conformance.registry import Need
 from channelmix.testing.conformance.subject import Subject
@@ -55,8 +55,15 @@ def source_folder(subject: Subject) -> str | None:
 def takes_media(subject: Subject) -> str | None:
     """Apply to networks that declare attachments."""
     limits = subject.network.limits if subject.network else ()
-    found = [limits_for(limits, action, None) for action in SPEAKING]
-    return None if any(one and one.attachments for one in found) else "it declares no attachments"
+    found = (one for one in limits if one.actions & set(SPEAKING))
+    return None if any(one.attachments for one in found) else "it declares no attachments"
+
+
+def takes_more(subject: Subject) -> str | None:
+    """Apply to networks on which one can do more than speak."""
+    limits = subject.network.limits if subject.network else ()
+    more = {action for one in limits for action in one.actions} - set(SPEAKING)
+    return None if more else "it declares no other action"
 
 
 READS = (network, implements("ingest"), fixtures)

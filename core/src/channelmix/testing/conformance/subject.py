@@ -244,6 +244,16 @@ class Subject:
         """Every secret in its good configuration. Raises: `ConfigError`."""
         return secrets_of(self.settings(self.section()))
 
+    def secrets_with(self, section: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return every secret of its configuration with some keys changed. Raises: as above."""
+        return secrets_of(self.settings(self.section(**section)))
+
+    def polled(self) -> list[str]:
+        """Name the sources that are polled by themselves, not only for a `Lookup`."""
+        if not self.implements("poll"):
+            return []
+        return [one.name for one in self.channel.sources if one.every or one.sweep]
+
     # its instances
 
     @contextlib.asynccontextmanager

@@ -82,6 +82,8 @@ def checks() -> tuple[Check, ...]:
         level2_polls,
         level2_reading,
         level2_webhooks,
+        level3,
+        level4,
     )
 
     return registered()

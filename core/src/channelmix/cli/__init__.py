@@ -43,6 +43,9 @@ SECTIONS = {
         "act": ("answers", "Hide, like, edit, delete or ban at the network."),
         "outbox": ("outbox", "List what goes out, and decide what is stuck."),
     },
+    "Plugins": {
+        "conform": ("conforming", "Say whether a plugin does what every plugin has to do."),
+    },
     "Proof": {
         "ledger": ("proof", "Count what became of everything that arrived."),
         "replay": ("proof", "Read again what could not be understood."),

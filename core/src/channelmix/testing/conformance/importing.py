@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from time import perf_counter, process_time
 
+from attrs import frozen
+
 CPU = 2.0
 """Seconds of work that an import may take, beyond what channelmix and httpx take themselves."""
-WAIT = 5.0
+WAIT = 3.0
 """Seconds that it may do nothing; on a busy machine it may look as if it did."""
+ENDS = 8.0
+"""Seconds after which it is given up."""
 _CODE = "import sys; from channelmix.testing.conformance.importing import main; main(*sys.argv[1:])"
 
 
-def problem(module: str) -> str | None:
-    """Say what is wrong with importing `module`, None if nothing is."""
-    command = [sys.executable, "-c", _CODE, module]
-    path = [one for one in sys.path if one]
+@frozen
+class Tried:
+    """What came of an import."""
+
+    problem: str | None = None
+    usable: bool = True
+    """Whether it can be imported here: it ended, and went well."""
+
+
+def tried(module: str) -> Tried:
+    """Import `module` elsewhere, and say what is wrong with that."""
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, with a module's name
-            command,
-            env=_environment(path),
+            [sys.executable, "-c", _CODE, module],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=CPU + WAIT + 20,
+            timeout=ENDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"importing {module} does not end"
+        return Tried(f"importing {module} takes longer than {ENDS:g} s", usable=False)
     told, end, rest = done.stdout.rpartition("\n|")
     if not end:
         why = (done.stderr.strip().splitlines() or [f"with code {done.returncode}"])[-1]
-        return f"importing {module} exits: {why}"
+        return Tried(f"importing {module} exits: {why}", usable=False)
     if told.strip():
-        return f"importing {module} prints: {told.strip().splitlines()[0]}"
-    return rest.strip() or None
-
-
-def _environment(path: list[str]) -> dict[str, str]:
-    import os  # noqa: PLC0415 - only here
-
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+        return Tried(f"importing {module} prints: {told.strip().splitlines()[0]}")
+    return Tried(rest.strip() or None, usable=" fails: " not in rest)
 
 
 def main(module: str) -> None:

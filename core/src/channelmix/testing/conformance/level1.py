@@ -78,7 +78,7 @@ def c103_its_import_is_quick_and_quiet(subject: Subject) -> Iterator[str]:
     nothing from the network and start nothing; `python -X importtime` shows where the time goes.
     A module must not exit, print or wait.
     """
-    if problem := importing.problem(subject.plugin.__module__):
+    if problem := importing.tried(subject.plugin.__module__).problem:
         yield problem
 
 

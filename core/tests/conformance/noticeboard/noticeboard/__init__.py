@@ -1,0 +1,1 @@
+"""A notice board as a channel: invented, and sound."""

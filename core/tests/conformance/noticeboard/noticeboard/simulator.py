@@ -1,0 +1,121 @@
+"""The invented board on the wire: a network's simulator in a page of code."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from attrs import define, field
+from channelmix.records import Kind, WebhookRequest
+from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simulator, Spoken
+
+CODES: Mapping[Outcome, tuple[int, dict[str, Any]]] = {
+    "throttled": (429, {"code": "slow_down", "seconds": 30}),
+    "unauthorized": (401, {"code": "token"}),
+    "window_closed": (403, {"code": "closed"}),
+    "refused": (422, {"code": "rude"}),
+}
+TEXT = {"comment": 280, "private": 500}
+PAGE = 4
+
+
+@define(eq=False, kw_only=True, slots=False)
+class NoticeboardSimulator(Simulator):
+    """One board with its notes."""
+
+    kinds: ClassVar[Sequence[Kind]] = (Kind.COMMENT, Kind.DIRECT_MESSAGE)
+    account: str = "b1"
+    notes: list[dict[str, Any]] = field(factory=list)
+
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """What a channel has to know."""
+        return {"board": self.account, "token": "board-token-1", "secret": "board-secret-1"}
+
+    def customer(self, kind: Kind, text: str) -> str:
+        """Let somebody write a note."""
+        name = "comment" if kind is Kind.COMMENT else "private"
+        return str(self._add(name, f"t-{name}", "c1", text)["id"])
+
+    def _add(self, kind: str, thread: str, by: str, text: str, **more: Any) -> dict[str, Any]:
+        number = len(self.notes) + 1
+        note = {
+            "id": f"n{number}",
+            "kind": kind,
+            "thread": thread,
+            "text": text,
+            "rev": 0,
+            "at": int(self.clock.now().timestamp()),
+            "by": {"id": by, "name": f"Name of {by}"},
+            "link": f"https://board.example/n{number}",
+            "number": number,
+            **more,
+        }
+        self.notes.append(note)
+        event = {"event": f"e{number}", "type": "note.added", "note": note}
+        self.record("note add", note["id"], event, own=by == self.account)
+        return note
+
+    def spoken(self) -> Sequence[Spoken]:
+        """Return the board's own notes."""
+        return [
+            Spoken(id=one["id"], text=one["text"], attachments=int("picture" in one))
+            for one in self.notes
+            if one["by"]["id"] == self.account
+        ]
+
+    def refusal(self, outcome: Outcome) -> Answer | None:
+        """Return how the board says no."""
+        status, body = CODES[outcome]
+        return Answer(status=status, body=body)
+
+    def handshake(self) -> tuple[WebhookRequest, str] | None:
+        """Ask whether somebody knows the secret."""
+        proof = hmac.new(b"board-secret-1", b"word", hashlib.sha256).hexdigest()
+        request = WebhookRequest(method="GET", query={"challenge": "word"})
+        return request, json.dumps({"proof": proof})
+
+    def wrap(self, events: Sequence[Event]) -> tuple[bytes, Mapping[str, str]]:
+        """Sign the body."""
+        body = json.dumps(
+            {"board": self.account, "events": [one.content for one in events]}
+        ).encode()
+        digest = hmac.new(b"board-secret-1", body, hashlib.sha256).hexdigest()
+        return body, {"Content-Type": "application/json", "X-Board-Signature": digest}
+
+    async def answer(self, request: Request) -> Answer:
+        """Carry out one request."""
+        if request.headers.get("authorization") != "Bearer board-token-1":
+            return Answer(status=401, body={"code": "token"})
+        match request.method, request.path:
+            case "GET", "/me":
+                return Answer(body={"board": self.account})
+            case "GET", "/notes":
+                return self._page(request.query)
+            case "POST", "/notes":
+                return self._write(json.loads(request.body))
+            case "POST", path if path.endswith("/hide"):
+                return Answer(body={})
+        return Answer(status=404, body={"code": "nothing"})
+
+    def _page(self, query: Mapping[str, str]) -> Answer:
+        after = int(query["after"])
+        found = [one for one in self.notes if one["number"] > after]
+        if "key" in query:
+            found = [one for one in found if one.get("key") == query["key"]]
+        page = found[:PAGE]
+        last = page[-1]["number"] if page else after
+        return Answer(body={"notes": page, "last": last, "more": len(found) > PAGE})
+
+    def _write(self, asked: Mapping[str, Any]) -> Answer:
+        kind, text = asked["thread"].removeprefix("t-"), asked["text"]
+        size = len(text.encode("utf-16-le")) // 2
+        if size > TEXT[kind] or not (text or "picture" in asked):
+            return Answer(status=422, body={"code": "length"})
+        more = {name: asked[name] for name in ("key", "picture") if name in asked}
+        return Answer(
+            body={"id": self._add(kind, asked["thread"], self.account, text, **more)["id"]}
+        )

@@ -7,8 +7,9 @@ and says in `wrap` how webhooks look and how they are signed; this one does the 
         async def answer(self, request): ...     # what the API does, its refusals included
         def wrap(self, events): ...              # a signed webhook body, if the network pushes
 
-Five more let the conformance kit play on it: `section`, `customer`, `spoken`, `refusal` and
-`handshake`, as far as the network has such things.
+A few more let the conformance kit play on it: `section` and `vault` (what a channel needs to talk
+to it), `kinds` and `customer`, `spoken`, `refusal`, `handshake` and `consent`, as far as the
+network has such things.
 """
 
 from __future__ import annotations
@@ -195,6 +196,15 @@ class Simulator(abc.ABC):
     def section(self) -> Mapping[str, Any]:
         """What the section of a channel says that talks to this simulator: account, tokens."""
         return {}
+
+    @property
+    def vault(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the vault of a connected channel holds, by name: tokens that hold here."""
+        return {}
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Let a person agree at the address of a log-in; return the query of the way back."""
+        raise NotImplementedError
 
     def customer(self, kind: Kind, text: str) -> str:
         """Let a customer say something, told by webhook if the network pushes; return its id."""

@@ -336,7 +336,7 @@ async def c313_no_secret_stands_in_a_url(subject: Subject) -> AsyncIterator[str]
             await living.ask("reply", outgoing)
             if subject.implements("reconcile"):
                 await living.ask("reconcile", outgoing)
-        secrets = subject.secrets_with(living.sim.section)
+        secrets = subject.secrets_at(living)
         if not living.sim.sent:
             yield "it makes no call at all"
         for one in living.sim.sent:

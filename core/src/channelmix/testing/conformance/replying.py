@@ -182,6 +182,7 @@ async def nowhere(subject: Subject, living: Living) -> AsyncIterator[Living]:
         address = f"http://127.0.0.1:{bound.getsockname()[1]}"
         section: Mapping[str, Any] = {**living.sim.section, "api_url": address}
         async with subject.living(**section) as away:
+            away.vault.values = dict(living.vault.values)
             yield away
 
 

@@ -38,6 +38,7 @@ from channelmix.settings import ChannelSettings, PluginSettings, Settings
 from channelmix.testing.clock import FakeClock
 from channelmix.testing.conformance import fixtures
 from channelmix.testing.conformance.fixtures import ARRIVED, Case
+from channelmix.testing.lent import MemoryBudget, MemoryVault
 from channelmix.testing.simulator import NO_TRUST, Simulator
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ NAME = "kit"
 """What the channel under test is called."""
 TEXT = "Bitte 🙏🏽 um Rückruf: שלום, 12€"
 """What a customer says: emoji with a modifier, right to left, no character that markup uses."""
+SHORT = 7
+"""A text in a vault that is no longer is no token."""
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """When every check begins."""
 PATIENT = httpx.Timeout(60)
@@ -73,6 +76,8 @@ class Living:
     dispatch: Dispatch = field(repr=False)
     clock: FakeClock
     brake: Brake
+    vault: MemoryVault
+    budget: MemoryBudget
     logged: list[Mapping[str, Any]]
     """Every line that the plugin logged, unmasked."""
     sim: Any = None
@@ -244,9 +249,12 @@ class Subject:
         """Every secret in its good configuration. Raises: `ConfigError`."""
         return secrets_of(self.settings(self.section()))
 
-    def secrets_with(self, section: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return every secret of its configuration with some keys changed. Raises: as above."""
-        return secrets_of(self.settings(self.section(**section)))
+    def secrets_at(self, living: Living) -> tuple[str, ...]:
+        """Return every secret of an instance on a stage, those in its vault included."""
+        kept = [one for value in living.vault.values.values() for one in value.values()]
+        tokens = (one for one in kept if isinstance(one, str) and len(one) > SHORT)
+        section = living.sim.section if living.sim else {}
+        return (*secrets_of(self.settings(self.section(**section))), *tokens)
 
     def polled(self) -> list[str]:
         """Name the sources that are polled by themselves, not only for a `Lookup`."""
@@ -273,7 +281,8 @@ class Subject:
             changes = {**sim.section, "api_url": sim.base_url, **changes}
         clock = FakeClock(START) if sim is None else sim.clock
         living = self._made(name, self.settings(self.section(**changes)), clock, wire)
-        living.sim = sim
+        if sim is not None:
+            living.sim, living.vault.values = sim, dict(sim.vault)
         try:
             await self.life(living, "open")
             yield living
@@ -281,6 +290,15 @@ class Subject:
             with contextlib.suppress(ChannelmixError):  # a check of its own tells of that
                 await self.life(living, "close")
             await living.plugin.services.http.aclose()
+
+    @contextlib.asynccontextmanager
+    async def echoed(self, wire: httpx.AsyncBaseTransport) -> AsyncIterator[Living]:
+        """Make one instance with credentials, whose network is `wire`. Raises: as `living`."""
+        sim = None if self.suite.simulator is None else self.simulated()
+        async with self.living(wire=wire, **(sim.section if sim else {})) as living:
+            if sim is not None:
+                living.sim, living.vault.values = sim, dict(sim.vault)
+            yield living
 
     def raw(self, **changes: Any) -> Living:
         """Make an instance without opening it. Its client is never used, so nothing is to close.
@@ -316,13 +334,31 @@ class Subject:
     ) -> Living:
         logged: list[Mapping[str, Any]] = []
         brake = Brake()
-        services = lend(clock=clock, brake=brake, logged=logged, wire=wire)
+        vault, budget = MemoryVault(), MemoryBudget(clock=clock)
+        services = Services(
+            http=_client(wire),
+            clock=clock,
+            log=_logger(logged),
+            pace=brake,
+            vault=vault,
+            budget=budget,
+        )
         plugin = self._instance(name, settings, services)
+        if isinstance(plugin, Channel):
+            budget.allowance = plugin.allowance
         registry = Registry()
         registry.register(plugin)
         # A breaker that opened would hide the findings of the calls after it.
         dispatch = Dispatch(registry, clock=clock, failures=10**9, log=_logger([]))
-        return Living(plugin=plugin, dispatch=dispatch, clock=clock, brake=brake, logged=logged)
+        return Living(
+            plugin=plugin,
+            dispatch=dispatch,
+            clock=clock,
+            brake=brake,
+            vault=vault,
+            budget=budget,
+            logged=logged,
+        )
 
     def _instance(self, name: str, settings: Settings, services: Services) -> Plugin:
         one: ChannelSettings | PluginSettings
@@ -339,19 +375,10 @@ class Subject:
         )
 
 
-def lend(
-    *,
-    clock: Any,
-    brake: Brake,
-    logged: list[Mapping[str, Any]],
-    wire: httpx.AsyncBaseTransport | None = None,
-) -> Services:
-    """Make what the core lends to a plugin, so that a test sees what it does with it."""
-    log = _logger(logged)
+def _client(wire: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     # Reading all the world's certificates takes longer than most checks.
     wire = wire or httpx.AsyncHTTPTransport(verify=NO_TRUST, trust_env=False)
-    client = http.client(channel=NAME, log=_logger([]), transport=wire, timeout=PATIENT, retries=0)
-    return Services(http=client, clock=clock, log=log, pace=brake)
+    return http.client(channel=NAME, log=_logger([]), transport=wire, timeout=PATIENT, retries=0)
 
 
 def _logger(into: list[Mapping[str, Any]]) -> Any:

@@ -83,6 +83,7 @@ def checks() -> tuple[Check, ...]:
         level2_reading,
         level2_webhooks,
         level3,
+        level3_access,
         level4,
     )
 

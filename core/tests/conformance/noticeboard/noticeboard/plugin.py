@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import httpx
 from attrs import Attribute, define, field, frozen
@@ -27,8 +28,11 @@ from channelmix.hookspecs import Channel, Services, hook
 from channelmix.http import was_not_sent
 from channelmix.records import (
     Action,
+    Allowance,
     AttachmentKind,
     Checked,
+    Connect,
+    Connected,
     Deletion,
     Echo,
     Edit,
@@ -48,6 +52,7 @@ from channelmix.records import (
     RawEvent,
     Receipt,
     Received,
+    Renewed,
     Source,
     Split,
     WebhookRequest,
@@ -75,8 +80,9 @@ class NoticeboardConfig:
     """One board."""
 
     board: str = setting(help="The board.", validator=_board)
-    token: Secret = setting(help="Its token.")
+    password: Secret = setting(help="What renews its tokens.")
     secret: Secret = setting(help="What signs its webhooks.")
+    calls: int = setting(default=0, help="How many calls a day may cost; 0: any number.")
 
 
 @define(eq=False, kw_only=True, slots=False)
@@ -123,7 +129,7 @@ class Noticeboard(Channel):
     async def check(self, services: Services) -> Checked:
         """Ask whether the token holds."""
         try:
-            await self._get("/me", {})
+            await self._get("/me", {}, reply=True)
         except AuthorizationLost as lost:
             finding = Finding(level="block", code="token", text=str(lost))
             return Checked(findings=(finding,))
@@ -223,22 +229,69 @@ class Noticeboard(Channel):
     @hook
     async def reconcile(self, outgoing: Outgoing) -> Found:
         """Look for a note with our key."""
-        answer = await self._get("/notes", {"after": "0", "key": outgoing.token})
+        answer = await self._get("/notes", {"after": "0", "key": outgoing.token}, reply=True)
         ids = [str(one["id"]) for one in answer["notes"] if one["id"] not in outgoing.taken]
         return Found(status="found" if ids else "absent", ids=tuple(ids[:1]))
 
+    # access
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the configuration allows."""
+        calls = self.config.calls
+        return Allowance(unit="calls", amount=calls, period="day") if calls else None
+
+    @hook
+    async def connect(self, request: Connect) -> Connected:
+        """Log in with a code."""
+        if request.callback is None:
+            query = urlencode({"redirect_uri": request.redirect_uri, "state": "state-1"})
+            return Connected(url=f"{self._url('/consent')}?{query}", memory={"state": "state-1"})
+        if "code" not in request.callback:
+            raise Rejected("the person said no")
+        kept = await self._token({"code": request.callback["code"]})
+        await self.services.vault.put(kept)
+        return Connected(account=self.account)
+
+    @hook
+    async def renew(self, services: Services) -> Renewed:
+        """Renew the token ten minutes before it ends."""
+        kept = await services.vault.refresh(self._refreshed, stale=self._ends)
+        return Renewed(expires_at=datetime.fromisoformat(kept["ends"]))
+
+    def _ends(self, kept: Mapping[str, Any] | None) -> bool:
+        soon = self.clock.now() + timedelta(minutes=10)
+        return kept is None or datetime.fromisoformat(kept["ends"]) <= soon
+
+    async def _refreshed(self, kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if kept is None:
+            raise AuthorizationLost("not connected")
+        return await self._token({"refresh": kept["refresh"]})
+
+    async def _token(self, asked: Json) -> Mapping[str, Any]:
+        asked = {**asked, "password": self.config.password.reveal()}
+        try:
+            answer = await self.http.post(self._url("/token"), json=asked)
+        except httpx.RequestError as error:
+            raise RetryLater(f"POST /token: {type(error).__name__}") from error
+        return self._read(answer, "/token", RetryLater)
+
     # calls
 
-    async def _get(self, path: str, query: Mapping[str, str]) -> Json:
+    async def _get(self, path: str, query: Mapping[str, str], *, reply: bool = False) -> Json:
+        await self._pay(reply=reply)
+        headers = await self._headers()
         try:
-            answer = await self.http.get(self._url(path), params=query, headers=self._headers())
+            answer = await self.http.get(self._url(path), params=query, headers=headers)
         except httpx.RequestError as error:
             raise RetryLater(f"GET {path}: {type(error).__name__}") from error
         return self._read(answer, path, RetryLater)
 
     async def _post(self, path: str, note: Json) -> Json:
+        await self._pay(reply=True)
+        headers = await self._headers()
         try:
-            answer = await self.http.post(self._url(path), json=note, headers=self._headers())
+            answer = await self.http.post(self._url(path), json=note, headers=headers)
         except httpx.TransportError as error:
             if was_not_sent(error):
                 raise RetryLater(f"POST {path}: {type(error).__name__}") from error
@@ -248,8 +301,14 @@ class Noticeboard(Channel):
     def _url(self, path: str) -> str:
         return f"{self.api_url or 'https://board.example'}{path}"
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.config.token.reveal()}"}
+    async def _pay(self, *, reply: bool) -> None:
+        await self.services.budget.spend(1, reply=reply)
+
+    async def _headers(self) -> dict[str, str]:
+        kept = await self.services.vault.get()
+        if kept is None:
+            raise AuthorizationLost("not connected")
+        return {"Authorization": f"Bearer {kept['access']}"}
 
     def _read(self, answer: httpx.Response, path: str, lost: type[PluginError]) -> Json:
         if answer.is_server_error:

@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, field
 from channelmix.records import Kind, WebhookRequest
@@ -29,11 +31,36 @@ class NoticeboardSimulator(Simulator):
     kinds: ClassVar[Sequence[Kind]] = (Kind.COMMENT, Kind.DIRECT_MESSAGE)
     account: str = "b1"
     notes: list[dict[str, Any]] = field(factory=list)
+    ends: dict[str, datetime] = field(factory=dict)
+    """When each token ends."""
+    tokens: int = 0
 
     @property
     def section(self) -> Mapping[str, Any]:
         """What a channel has to know."""
-        return {"board": self.account, "token": "board-token-1", "secret": "board-secret-1"}
+        secrets = {"password": "board-password-1", "secret": "board-secret-1"}
+        return {"board": self.account, **secrets}
+
+    @property
+    def vault(self) -> Mapping[str, Mapping[str, Any]]:
+        """A token that holds for an hour."""
+        return {"token": self._token()}
+
+    def _token(self) -> dict[str, Any]:
+        self.tokens += 1
+        ends = self.clock.now() + timedelta(hours=1)
+        self.ends[f"board-token-{self.tokens}"] = ends
+        access, refresh = f"board-token-{self.tokens}", f"board-refresh-{self.tokens}"
+        return {"access": access, "refresh": refresh, "ends": ends.isoformat()}
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Agree."""
+        state = dict(parse_qsl(urlsplit(url).query))["state"]
+        return {"code": "board-code-1", "state": state}
+
+    def sends(self, request: Request) -> bool:
+        """Say that what is posted is said, but for asking for a token."""
+        return request.method == "POST" and request.path != "/token"
 
     def customer(self, kind: Kind, text: str) -> str:
         """Let somebody write a note."""
@@ -88,8 +115,14 @@ class NoticeboardSimulator(Simulator):
 
     async def answer(self, request: Request) -> Answer:
         """Carry out one request."""
-        if request.headers.get("authorization") != "Bearer board-token-1":
+        if request.path == "/token":
+            return self._renew(json.loads(request.body))
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token not in self.ends or self.ends[token] <= self.clock.now():
             return Answer(status=401, body={"code": "token"})
+        return self._routed(request)
+
+    def _routed(self, request: Request) -> Answer:
         match request.method, request.path:
             case "GET", "/me":
                 return Answer(body={"board": self.account})
@@ -100,6 +133,13 @@ class NoticeboardSimulator(Simulator):
             case "POST", path if path.endswith("/hide"):
                 return Answer(body={})
         return Answer(status=404, body={"code": "nothing"})
+
+    def _renew(self, asked: Mapping[str, str]) -> Answer:
+        good = {"board-code-1", *(one.replace("token", "refresh") for one in self.ends)}
+        known = asked.get("code") or asked.get("refresh")
+        if asked.get("password") != "board-password-1" or known not in good:
+            return Answer(status=401, body={"code": "token"})
+        return Answer(body=self._token())
 
     def _page(self, query: Mapping[str, str]) -> Answer:
         after = int(query["after"])

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -55,13 +56,35 @@ def _everywhere() -> Iterator[tuple[Path, str]]:
             yield from ((path, name) for name in _imports(node))
 
 
-def test_no_distribution_but_the_core_is_imported_by_another() -> None:
+def _has_entry_points(package: Path) -> bool:
+    project = tomllib.loads((package.parents[1] / "pyproject.toml").read_text())["project"]
+    return "entry-points" in project
+
+
+PACKAGES = {path for path in ROOT.glob("*/*/src/*") if path.is_dir()}
+LIBRARIES = {path.name for path in PACKAGES if not _has_entry_points(path)}
+"""What plugins share: distributions without an entry point, so nothing that could be enabled."""
+
+
+def test_no_plugin_is_imported_by_another_distribution() -> None:
+    assert LIBRARIES
     strangers = [
         f"{path.relative_to(ROOT)}: {name}"
         for path, name in _everywhere()
-        if name.startswith("channelmix_") and name.split(".")[0] != _module(path).split(".")[0]
+        if name.startswith("channelmix_")
+        and name.split(".")[0] not in {_module(path).split(".")[0], *LIBRARIES}
     ]
     assert not strangers
+
+
+def test_the_core_and_libraries_import_no_library() -> None:
+    low = {"channelmix", *LIBRARIES}
+    upwards = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, name in _everywhere()
+        if (own := _module(path).split(".")[0]) in low and name.split(".")[0] in LIBRARIES - {own}
+    ]
+    assert not upwards
 
 
 def test_nobody_uses_a_private_name_of_the_core() -> None:

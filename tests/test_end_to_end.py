@@ -23,7 +23,8 @@ from channelmix.records import Action, Kind, OutboxState, TicketState, WebhookRe
 from channelmix.store import schema as s
 from channelmix.store.views import Ticket
 from channelmix_facebook.simulator import FacebookSimulator
-from channelmix_facebook.simulator_world import Comment, Note, Post
+from channelmix_facebook.simulator_world import Comment, Post
+from channelmix_meta.simulator_world import Note
 from channelmix_web.server import serve
 
 pytestmark = pytest.mark.slow

@@ -14,10 +14,12 @@ from channelmix.records import Action, Identity, Kind, Message, Outgoing
 from channelmix.testing.clock import FakeClock
 from channelmix.testing.lent import MemoryBudget, MemoryVault
 from channelmix.testing.simulator import NO_TRUST
-from channelmix_facebook.config import FacebookApp, FacebookConfig
+from channelmix_facebook.config import FacebookConfig
 from channelmix_facebook.plugin import Facebook
 from channelmix_facebook.simulator import FacebookSimulator
-from channelmix_facebook.simulator_world import Comment, Note, Post
+from channelmix_facebook.simulator_world import Comment, Post
+from channelmix_meta.config import MetaApp
+from channelmix_meta.simulator_world import Note
 
 Thing = Post | Comment | Note
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
@@ -96,7 +98,7 @@ async def s() -> AsyncIterator[Stage]:
         page = Facebook(
             name="page",
             config=FacebookConfig(page_id=sim.account, access_token=Secret(sim.access_token)),
-            app=FacebookApp(
+            app=MetaApp(
                 app_secret=Secret(sim.app_secret), verify_token=Secret("word"), app_id=sim.app_id
             ),
             services=Services(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from channelmix.config import Secret
-from channelmix_facebook.config import FacebookApp, FacebookConfig
+from channelmix_facebook.config import FacebookConfig
+from channelmix_meta.config import MetaApp
 
 TOKEN = Secret("EAAB-secret")
 
@@ -15,7 +16,7 @@ def test_a_page_needs_its_number_and_a_token_only() -> None:
     config = FacebookConfig(page_id="500", access_token=TOKEN)
     assert (config.version, config.backfill_days) == ("v26.0", 2)
     assert "EAAB" not in repr(config)
-    assert "EAAB" not in repr(FacebookApp(app_secret=TOKEN, verify_token=TOKEN))
+    assert "EAAB" not in repr(MetaApp(app_secret=TOKEN, verify_token=TOKEN))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from channelmix.records import Action, Attachment, AttachmentKind, Poll
 from channelmix_facebook import looking
-from channelmix_facebook.simulator_fields import EDGES, FIELDS, FILES, PARAMS, READING, Field, parse
+from channelmix_facebook.simulator_fields import EDGES, FIELDS, PARAMS
+from channelmix_meta.simulator_fields import FILES, READING, Field, parse
 
 CONTRACTS = Path(__file__).resolve().parents[4] / "shared/contracts/meta"
 

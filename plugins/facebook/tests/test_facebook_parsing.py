@@ -64,7 +64,7 @@ def read(event: RawEvent, *, page: str = PAGE) -> tuple[Inbound, ...]:
         source=event.source,
         received_at=ARRIVED,
     )
-    return ingest(arrived, page_id=page, app_id=APP).inbounds
+    return ingest(arrived, account=page, app_id=APP).inbounds
 
 
 def pictures(attachments: tuple[Attachment, ...]) -> str:
@@ -353,7 +353,7 @@ def test_an_echo_is_in_the_customers_thread_whichever_side_names_the_customer() 
 
 def test_without_an_app_id_an_echo_does_not_say_whose_it_is() -> None:
     (event,) = split(Payload(body=direct(fixture("messenger")["echo of ours"]))).events
-    (echo,) = ingest(event, page_id=PAGE).inbounds
+    (echo,) = ingest(event, account=PAGE).inbounds
     assert isinstance(echo, Echo)
     assert echo.ours is None
 
@@ -551,7 +551,7 @@ def test_what_cannot_be_read_is_said_to_be(body: bytes) -> None:
     with pytest.raises(InvalidPayload):
         split(Payload(body=body))
     with pytest.raises(InvalidPayload):
-        ingest(RawEvent(key="k", body=body), page_id=PAGE)
+        ingest(RawEvent(key="k", body=body), account=PAGE)
 
 
 def test_something_said_without_an_id_is_quarantined_not_ignored() -> None:

@@ -80,7 +80,7 @@ def meaning(body: bytes, source: str) -> list[Inbound] | str:
     try:
         events = split(Payload(body=body, source=source)).events
         return [
-            one for event in events for one in ingest(event, page_id="500", app_id="7").inbounds
+            one for event in events for one in ingest(event, account="500", app_id="7").inbounds
         ]
     except InvalidPayload as error:
         return str(error)
@@ -108,7 +108,7 @@ def test_every_event_means_something_alone_and_can_be_split_again(
         assert isinstance(json.loads(event.body), dict)
         assert event.source == source
         try:
-            assert ingest(event, page_id="").inbounds
+            assert ingest(event, account="").inbounds
         except InvalidPayload as error:
             assert "without its id" in str(error)  # noqa: PT017 - either outcome is right
 

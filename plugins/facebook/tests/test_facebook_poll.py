@@ -18,7 +18,7 @@ from channelmix.records import (
 )
 from channelmix.testing.simulator import Answer
 from channelmix_facebook.parsing_changes import NO_REVIEW_REPLY
-from channelmix_facebook.simulator_reading import RefusedError
+from channelmix_meta.simulator_reading import RefusedError
 
 
 async def walk(s: Any, source: str, cursor: Any = None) -> tuple[list[RawEvent], Any, int]:

@@ -65,7 +65,7 @@ EXPECTED = {
     "restfb/send/messenger-profile-settings.json": ["ignored: unknown object"],
     "restfb/v10_0/from-as-page.json": ["ignored: page"],
     "restfb/v10_0/from-as-user.json": ["ignored: profile"],
-    "restfb/v10_0/instagram-message.json": ["message direct_message"],
+    "restfb/v10_0/instagram-message.json": ["message story_reply"],
     "restfb/v10_0/message-with-generic-template.json": ["message direct_message"],
     "restfb/webhooks/feed-album-add.json": ["own post"],
     "restfb/webhooks/feed-comment-add-25.json": ["echo comment"],
@@ -187,7 +187,7 @@ def recorded() -> dict[str, bytes]:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_recorded_payload(name: str, recorded: dict[str, bytes]) -> None:
     events = split(Payload(body=recorded[name])).events
-    found = [brief(one) for event in events for one in ingest(event, page_id="").inbounds]
+    found = [brief(one) for event in events for one in ingest(event, account="").inbounds]
     assert Counter(found) == Counter(EXPECTED[name])
 
 

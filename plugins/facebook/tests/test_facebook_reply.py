@@ -16,8 +16,9 @@ from channelmix.errors import (
 from channelmix.records import Action, Attachment, AttachmentKind, Draft, Kind, limits_for, minutes
 from channelmix.registry import Registry
 from channelmix.reviewing import findings
-from channelmix_facebook import policy
-from channelmix_facebook.simulator_reading import RefusedError
+from channelmix_facebook.policy import SETTLE_PUBLIC
+from channelmix_meta import policy
+from channelmix_meta.simulator_reading import RefusedError
 
 DAY, WEEK = timedelta(hours=24), timedelta(days=7)
 
@@ -259,7 +260,7 @@ async def test_a_duplicate_of_an_uncertain_attempt_is_looked_for(s: Any) -> None
     s.sim.fault("error_after_accept", on="POST /feed")
     with pytest.raises(Uncertain):
         await s.page.reply(part)
-    s.clock.advance(policy.SETTLE_PUBLIC)
+    s.clock.advance(SETTLE_PUBLIC)
     with pytest.raises(Uncertain, match="506"):
         await s.page.reply(part)
     assert (await s.page.reconcile(part)).status == "found"

@@ -10,7 +10,7 @@ from attrs import define, field
 from channelmix.records import WebhookRequest
 from channelmix.testing import server
 from channelmix.testing.server import serve
-from channelmix_facebook.signing import proof, receive
+from channelmix_meta.signing import proof, receive
 
 
 @define
@@ -29,7 +29,7 @@ class Desk:
             body, more = body + event["body"], event["more_body"]
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         request = WebhookRequest(method="POST", headers=headers, body=body)
-        checked = receive(request, secret=self.secret, verify_token="word")
+        checked = receive(request, secrets=[self.secret], verify_token="word")
         self.bodies.append(body)
         self.asked.set()
         status = self.statuses.pop(0) if self.statuses else checked.response.status

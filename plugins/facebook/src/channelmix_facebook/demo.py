@@ -12,11 +12,12 @@ from typing import Any
 from attrs import define, field
 from channelmix.demo import Facts, Pause, phrases
 from channelmix.hookspecs import Clock
+from channelmix_meta.simulator_reading import RefusedError
+from channelmix_meta.simulator_world import Note
 
 from channelmix_facebook.demo_facts import facts
 from channelmix_facebook.simulator import FacebookSimulator
-from channelmix_facebook.simulator_reading import RefusedError
-from channelmix_facebook.simulator_world import Comment, Note, Post
+from channelmix_facebook.simulator_world import Comment, Post
 
 APP, CHANNEL = "meta", "page"
 VERIFY = "a-word-of-the-demo"

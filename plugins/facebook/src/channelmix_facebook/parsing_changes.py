@@ -22,9 +22,7 @@ from channelmix.records import (
     Message,
     Reaction,
 )
-
-from channelmix_facebook.parsing_attachments import of_change
-from channelmix_facebook.parsing_json import (
+from channelmix_meta.parsing_json import (
     Context,
     Json,
     digest,
@@ -36,6 +34,8 @@ from channelmix_facebook.parsing_json import (
     person,
     words,
 )
+
+from channelmix_facebook.parsing_attachments import of_change
 
 ADD, EDIT, REMOVE = {"add"}, {"edit", "edited", "update"}, {"remove", "delete"}
 REACTIONS = {"reaction", "like"}
@@ -80,7 +80,7 @@ def _known(item: str | None, message: Message) -> bool:
 
 def _is_ours(value: Json, item: str | None, message: Message, context: Context) -> bool:
     nameless = message.author is None and item in PAGE_ITEMS
-    return nameless or context.is_page(author(value))
+    return nameless or context.is_own(author(value))
 
 
 def author(value: Json) -> Identity | None:
@@ -103,7 +103,7 @@ def _message(value: Json, context: Context, kind: Kind) -> Message | None:
     if item_id is None:
         return None
     above = obj(value.get("post"))
-    thread = post or thread_of(item_id, context.page)
+    thread = post or thread_of(item_id, context.account)
     return Message(
         id=item_id,
         kind=Kind.COMMENT if comment and kind is Kind.POST else kind,
@@ -125,7 +125,7 @@ def _post_id(value: Json, context: Context) -> str | None:
     if found := first(value, "post_id"):
         return found
     part = first(value, *OBJECT_IDS)
-    return f"{context.page}_{part}" if part and ident(value.get("comment_id")) is None else None
+    return f"{context.account}_{part}" if part and ident(value.get("comment_id")) is None else None
 
 
 def thread_of(comment: str, page: str) -> str:
@@ -209,7 +209,7 @@ def ratings(value: Json, context: Context) -> Inbound:
         message = _review(value, story, context)
     if item not in {"comment", "rating"} and not message.text:
         return Ignored(reason=f"unknown item: {label(item)}")
-    return _by_verb(value, evolve(message, own=context.is_page(message.author)), context)
+    return _by_verb(value, evolve(message, own=context.is_own(message.author)), context)
 
 
 def _story(value: Json) -> str | None:

@@ -7,24 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from attrs import evolve, frozen
+from attrs import frozen
 from channelmix.errors import InvalidPayload
-from channelmix.records import Echo, Identity, Ignored, Inbound, Kind, Message
-
-from channelmix_facebook.parsing_attachments import of_message, of_story
-from channelmix_facebook.parsing_changes import NO_REVIEW_REPLY, permalink, rating, thread_of
-from channelmix_facebook.parsing_json import (
+from channelmix.records import Identity, Ignored, Inbound, Kind, Message
+from channelmix_meta.parsing_json import (
     Context,
     Json,
-    data,
     digest,
     flag,
     ident,
     obj,
-    objects,
     person,
     words,
 )
+from channelmix_meta.parsing_messages import direct, echo_or_message
+
+from channelmix_facebook.parsing_attachments import of_story
+from channelmix_facebook.parsing_changes import NO_REVIEW_REPLY, permalink, rating, thread_of
 from channelmix_facebook.parsing_kinds import Found, kind_of, reason
 
 
@@ -47,10 +46,10 @@ def _post(item: Json, _: Json, context: Context) -> Inbound:
     if found is None:
         raise InvalidPayload("a post without its id")
     wall = found.partition("_")[0]
-    own = context.is_page(who) or _is_walls_own(who, wall, context)
+    own = context.is_own(who) or _is_walls_own(who, wall, context)
     if own and item.get("is_published") is False:
         return Ignored(reason="unpublished")
-    elsewhere = context.source == "tagged" and wall != context.page
+    elsewhere = context.source == "tagged" and wall != context.account
     return Message(
         id=found,
         kind=Kind.MENTION if elsewhere else Kind.POST,
@@ -67,7 +66,7 @@ def _post(item: Json, _: Json, context: Context) -> Inbound:
 
 def _is_walls_own(who: Identity | None, wall: str, context: Context) -> bool:
     """Without a configured page (a dry run), a wall's own posts are taken for ours."""
-    return not context.page and context.source != "tagged" and who is not None and who.id == wall
+    return not context.account and context.source != "tagged" and who is not None and who.id == wall
 
 
 @frozen(kw_only=True)
@@ -117,7 +116,7 @@ def _comment(item: Json, under: Json, context: Context) -> Inbound:
         thread_text=words(under.get("text")),
         thread_url=words(under.get("url")) or permalink(thread),
     )
-    return _ours(message, context)
+    return echo_or_message(message, context)
 
 
 def _linked(where: Place, comment: str | None) -> str | None:
@@ -132,38 +131,8 @@ def _named_post(item: Json) -> str | None:
 
 def _thread(comment: str, where: Place, context: Context) -> str:
     """Name the post as webhooks do. A comment that was looked up may be on another's wall."""
-    foreign = context.source == "comment" or not context.page
-    return thread_of(comment, (where.owner if foreign else None) or context.page)
-
-
-def _ours(message: Message, context: Context) -> Inbound:
-    if not context.is_page(message.author):
-        return message
-    return Echo(message=evolve(message, own=True))
-
-
-def _direct(item: Json, under: Json, context: Context) -> Inbound:
-    found, who = ident(item.get("id")), person(item.get("from"))
-    if found is None:
-        raise InvalidPayload("a message without its id")
-    message = Message(
-        id=found,
-        kind=Kind.DIRECT_MESSAGE,
-        thread=_partner(item, under, context) or ident(under.get("id")) or found,
-        sent_at=context.moment(item.get("created_time")),
-        author=who,
-        text=words(item.get("message")),
-        parent=ident(obj(item.get("reply_to")).get("mid")),
-        attachments=of_message(item),
-    )
-    return _ours(message, context)
-
-
-def _partner(item: Json, under: Json, context: Context) -> str | None:
-    """Return the person's PSID, so that a sweep finds the conversation that a webhook opened."""
-    people = [obj(item.get("from")), *data(item.get("to")), *objects(under.get("people"))]
-    ids = [found for one in people if (found := ident(one.get("id")))]
-    return next((one for one in ids if one != context.page), None)
+    foreign = context.source == "comment" or not context.account
+    return thread_of(comment, (where.owner if foreign else None) or context.account)
 
 
 def _review(item: Json, _: Json, context: Context) -> Inbound:
@@ -181,7 +150,7 @@ def _review(item: Json, _: Json, context: Context) -> Inbound:
         or words(said.get("review_text"))
         or words(story.get("message")),
         url=words(story.get("permalink_url")) or permalink(found),
-        own=context.is_page(who),
+        own=context.is_own(who),
         rating=_rating(item, said),
         no_reply=NO_REVIEW_REPLY,
     )
@@ -200,7 +169,7 @@ def _conversation(_: Json, __: Json, ___: Context) -> Inbound:
 READERS: Mapping[Found, Callable[[Json, Json, Context], Inbound]] = {
     "post": _post,
     "comment": _comment,
-    "message": _direct,
+    "message": direct,
     "review": _review,
     "conversation": _conversation,
 }

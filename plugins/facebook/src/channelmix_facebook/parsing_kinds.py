@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from channelmix_facebook.parsing_json import Json, data, ident, words
+from channelmix_meta.parsing_json import Json, ident, words
+from channelmix_meta.parsing_messages import is_message
 
 Found = Literal["message", "conversation", "review", "comment", "post"]
 
@@ -20,7 +21,6 @@ REVIEW_FIELDS = {
     *("has_rating", "has_review", "has_recommendation"),
 }
 POST_FIELDS = {"status_type", "full_picture", "is_published", "promotable_id", "story"}
-MESSAGE_FIELDS = {"image_data", "video_data", "file_url", "generic_template", "mime_type"}
 SAID = {"message", "from", "created_time", "attachments", "attachment", "permalink_url", "story"}
 """At least one of these is there where somebody said something."""
 
@@ -48,7 +48,7 @@ REASONS: Mapping[str, str] = {
 
 def kind_of(item: Json, source: str, under: str | None) -> Found | None:
     """Say what a Graph object is; `under` is the kind of thing it was nested in, if any."""
-    if under == "conversation" or _is_message(item):
+    if under == "conversation" or is_message(item):
         return "message"
     if under:
         return "comment"
@@ -63,21 +63,11 @@ def kind_of(item: Json, source: str, under: str | None) -> Found | None:
 
 def looks_like_comment(item: Json, source: str) -> bool:
     """Say whether a Graph object is a comment; what only messages have decides first."""
-    if _is_message(item) or REVIEW_FIELDS & item.keys() or POST_FIELDS & item.keys():
+    if is_message(item) or REVIEW_FIELDS & item.keys() or POST_FIELDS & item.keys():
         return False
     link = words(item.get("permalink_url")) or ""
     asked = source in {"comment", "comments"}
     return asked or "comment_id=" in link or bool(COMMENT_FIELDS & item.keys())
-
-
-def _is_message(item: Json) -> bool:
-    found = ident(item.get("id")) or ""
-    attached = {key for one in data(item.get("attachments")) for key in one}
-    return (
-        found.startswith(("m_", "mid."))
-        or ("to" in item and "from" in item and "message" in item)
-        or bool(MESSAGE_FIELDS & attached)
-    )
 
 
 def _is_post(item: Json, source: str) -> bool:

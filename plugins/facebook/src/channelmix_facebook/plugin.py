@@ -23,6 +23,11 @@ from channelmix.records import (
     Split,
     WebhookRequest,
 )
+from channelmix_meta import reviewing, signing
+from channelmix_meta.client import FACEBOOK, Graph
+from channelmix_meta.config import MetaApp
+from channelmix_meta.health import check
+from channelmix_meta.looking import Look, find
 
 from channelmix_facebook import (
     health,
@@ -31,11 +36,8 @@ from channelmix_facebook import (
     policy,
     polling,
     replies,
-    reviewing,
-    signing,
 )
-from channelmix_facebook.client import HOST, Graph
-from channelmix_facebook.config import FacebookApp, FacebookConfig
+from channelmix_facebook.config import FacebookConfig
 
 
 @define(eq=False, kw_only=True, slots=False)
@@ -44,13 +46,13 @@ class Facebook(Channel):
 
     network: ClassVar[str] = "facebook"
     Config: ClassVar[type] = FacebookConfig
-    App: ClassVar[type] = FacebookApp
+    App: ClassVar[type] = MetaApp
     account_field: ClassVar[str] = "page_id"
     sources = polling.SOURCES
     limits = policy.LIMITS
 
     config: FacebookConfig
-    app: FacebookApp
+    app: MetaApp
 
     def graph(self, services: Services) -> Graph:
         """Return the Graph API as this page sees it."""
@@ -61,22 +63,21 @@ class Facebook(Channel):
             version=self.config.version,
             token=self.config.access_token.reveal(),
             secret=self.app.app_secret.reveal(),
-            host=(self.api_url or HOST).rstrip("/"),
+            host=(self.api_url or FACEBOOK).rstrip("/"),
         )
 
     @hook
     async def check(self, services: Services) -> Checked:
         """Ask about the page, its token and its subscription."""
-        return await health.check(
-            self.graph(services), page_id=self.account, app_id=self.app.app_id
-        )
+        needs = health.needs(self.account, self.app.app_id)
+        return await check(self.graph(services), needs)
 
     @hook
     def receive(self, request: WebhookRequest) -> Received:
         """Check the signature, or answer the challenge."""
         return signing.receive(
             request,
-            secret=self.app.app_secret.reveal(),
+            secrets=self.app.secrets,
             verify_token=self.app.verify_token.reveal(),
         )
 
@@ -88,7 +89,7 @@ class Facebook(Channel):
     @hook
     def ingest(self, event: RawEvent) -> Ingested:
         """Say what one event means."""
-        return parsing.ingest(event, page_id=self.account, app_id=self.app.app_id)
+        return parsing.ingest(event, account=self.account, app_id=self.app.app_id)
 
     @hook
     async def poll(self, wanted: Poll) -> Polled:
@@ -106,10 +107,8 @@ class Facebook(Channel):
     @hook
     async def reconcile(self, outgoing: Outgoing) -> Found:
         """Look whether an uncertain action is there."""
-        look = looking.Look(
-            graph=self.graph(self.services), page_id=self.account, outgoing=outgoing
-        )
-        return await looking.find(look)
+        look = Look(graph=self.graph(self.services), owner=self.account, outgoing=outgoing)
+        return await find(look, looking.LOOKS)
 
     @hook
     async def review(self, draft: Draft) -> Findings | None:

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from channelmix.testing.simulator import Event
+from channelmix_meta.simulator_events import change
+from channelmix_meta.simulator_reading import stamp
+from channelmix_meta.simulator_world import Person
 
-from channelmix_facebook.simulator_reading import stamp
-from channelmix_facebook.simulator_world import Comment, Conversation, Person, Post, Review
-
-
-def body(events: Sequence[Event]) -> bytes:
-    """Put events into one body: ASCII only, a backslash before each slash, as Meta writes it."""
-    entries = [
-        _entry(name, list(group))
-        for name, group in itertools.groupby(events, lambda one: str(one.content["list"]))
-    ]
-    text = json.dumps({"object": "page", "entry": entries}, separators=(",", ":"))
-    return text.replace("/", "\\/").encode()
-
-
-def _entry(name: str, events: Sequence[Event]) -> dict[str, Any]:
-    seconds = events[-1].at.timestamp()
-    time = int(seconds) if name == "changes" else int(seconds * 1000)
-    items = [one.content["item"] for one in events]
-    return {"id": events[0].account, "time": time, name: items}
-
-
-def change(field: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the content of an event about the page's public side."""
-    kept = {name: one for name, one in value.items() if one is not None}
-    return {"list": "changes", "item": {"field": field, "value": kept}}
+from channelmix_facebook.simulator_world import Comment, Post, Review
 
 
 def comment(one: Comment, post: Post, verb: str, at: datetime) -> dict[str, Any]:
@@ -108,30 +83,6 @@ def reaction(target: Post | Comment, person: Person, name: str, at: datetime) ->
         "created_time": int(at.timestamp()),
     }
     return change("feed", value)
-
-
-def messaging(
-    conversation: Conversation, page: Person, by_page: Person | None, at: datetime, **what: Any
-) -> dict[str, Any]:
-    """Tell of something in Messenger; `standby` if another app controls the conversation."""
-    sender, recipient = conversation.person, page
-    if by_page is not None:
-        sender, recipient = page, conversation.person
-    item = {
-        "sender": {"id": sender.id},
-        "recipient": {"id": recipient.id},
-        "timestamp": int(at.timestamp() * 1000),
-        **what,
-    }
-    return {"list": "standby" if conversation.owner else "messaging", "item": item}
-
-
-def message(
-    note_id: str, text: str | None, attachments: Iterable[Mapping[str, Any]], **more: Any
-) -> dict[str, Any]:
-    """Make the `message` part of a messaging event."""
-    parts = {"mid": note_id, "text": text, "attachments": list(attachments) or None, **more}
-    return {name: one for name, one in parts.items() if one is not None}
 
 
 def _post_ref(one: Post) -> dict[str, Any]:

@@ -1,16 +1,10 @@
-"""Which fields and parameters the simulated Graph API knows; whatever else is asked is refused.
-
-The real one lets some unknown parameters pass in silence. This one does not, so that a misspelt
-name is found here and not by a customer. The names are those of Meta's reference pages.
-"""
+"""Which fields and parameters the simulated page knows. The names are those of Meta's reference."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from attrs import Factory, frozen
+from channelmix_meta.simulator_fields import Catalogue
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "Page": frozenset({"id", "name", "username", "link", "category"}),
@@ -139,81 +133,6 @@ PARAMS: Mapping[tuple[str, str, str | None], frozenset[str]] = {
     ("DELETE", "PagePost", None): frozenset(),
     ("DELETE", "Comment", None): frozenset(),
 }
-"""What each call takes beyond `fields`, paging and proof; a list that is missing takes nothing."""
-FILES = frozenset({"source", "filedata"})
-"""Parameters that are files: Meta's lists do not name them, its pages on uploads do."""
-EVERYWHERE = frozenset({"appsecret_proof"})
-READING = frozenset({"fields", "limit", "after", "before"})
+"""What each call takes; a list that is missing takes nothing."""
 
-
-class UnknownNameError(Exception):
-    """A field or parameter that does not exist."""
-
-
-@frozen(kw_only=True)
-class Field:
-    """One wanted field: `comments.limit(2){id}`."""
-
-    name: str
-    params: Mapping[str, str] = Factory(dict)
-    below: tuple[Field, ...] | None = None
-
-
-_TOKEN = re.compile(r"(?P<name>\w+)(?P<params>(?:\.\w+\([^()]*\))*)(?P<open>\{)?|(?P<mark>[,}])")
-_PARAM = re.compile(r"\.(\w+)\(([^()]*)\)")
-
-
-def parse(text: str) -> tuple[Field, ...]:
-    """Read the field expansion of a `fields` parameter (Meta's "Field Expansion")."""
-    fields, end = _level(text, 0)
-    if end != len(text):
-        raise UnknownNameError(f"Syntax error at character {end} of fields")
-    return fields
-
-
-def _level(text: str, at: int) -> tuple[tuple[Field, ...], int]:
-    fields: list[Field] = []
-    while match := _TOKEN.match(text, at):
-        if match["mark"] == "}":
-            break
-        at = match.end()
-        if match["name"]:
-            below = None
-            if match["open"]:
-                below, at = _level(text, at)
-                at += 1
-            params = dict(_PARAM.findall(match["params"]))
-            fields.append(Field(name=match["name"], params=params, below=below))
-    return tuple(fields), at
-
-
-def check_params(method: str, kind: str, edge: str | None, params: Mapping[str, Any]) -> None:
-    """Refuse parameters that the call does not take. Raises: `UnknownNameError`."""
-    if method != "GET" and (method, kind, edge) not in PARAMS:
-        raise UnknownNameError(f"Unsupported {method.lower()} request: {kind}/{edge or ''}")
-    known = PARAMS.get((method, kind, edge), frozenset()) | EVERYWHERE
-    unknown = set(params) - known - (READING if method == "GET" else frozenset())
-    if unknown:
-        raise UnknownNameError(f"Unknown parameter: {', '.join(sorted(unknown))}")
-
-
-def listed(kind: str, edge: str) -> str:
-    """Return the type of what a list holds. Raises: `UnknownNameError`."""
-    if edge not in EDGES.get(kind, {}):
-        raise UnknownNameError(f"Tried accessing nonexisting field ({edge}) on node type ({kind})")
-    return EDGES[kind][edge]
-
-
-def check_fields(kind: str, fields: Iterable[Field]) -> None:
-    """Refuse fields that a type does not have, down to the last level.
-
-    Raises: `UnknownNameError`.
-    """
-    for one in fields:
-        below = EDGES.get(kind, {}).get(one.name)
-        if below is not None:
-            check_params("GET", kind, one.name, one.params)
-            check_fields(below, one.below or ())
-        elif one.name not in FIELDS[kind]:
-            text = f"Tried accessing nonexisting field ({one.name}) on node type ({kind})"
-            raise UnknownNameError(text)
+CATALOGUE = Catalogue(fields=FIELDS, edges=EDGES, params=PARAMS)

@@ -1,26 +1,11 @@
-"""What a simulated page holds: people, posts, comments, conversations, reviews."""
+"""What a simulated page holds beside its conversations: posts, comments, reviews."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
-from attrs import define, field, frozen
-
-MAILBOX = "263902037430900"
-"""The app id of the page's own inbox, as Meta's "Conversation Routing" page names it."""
-
-
-@frozen(kw_only=True)
-class Person:
-    """Somebody who writes to the page; the id is the page's own for this person."""
-
-    id: str
-    name: str
-
-    def ref(self) -> dict[str, str]:
-        """Return the person as Graph names people."""
-        return {"id": self.id, "name": self.name}
+from attrs import define, field
+from channelmix_meta.simulator_world import Inbox, Person
 
 
 @define(kw_only=True)
@@ -57,36 +42,6 @@ class Comment:
 
 
 @define(kw_only=True)
-class Note:
-    """One message in a conversation."""
-
-    id: str
-    author: Person
-    text: str | None
-    created: datetime
-    attachments: list[dict[str, Any]] = field(factory=list)
-
-
-@define(kw_only=True)
-class Conversation:
-    """Everything said between the page and one person in Messenger."""
-
-    id: str
-    person: Person
-    notes: list[Note] = field(factory=list)
-    heard: datetime | None = None
-    """When the person last said something: that opens the reply window."""
-    owner: str | None = None
-    """The app that controls it; None: ours."""
-    available: bool = True
-
-    @property
-    def updated(self) -> datetime:
-        """When something was last said."""
-        return self.notes[-1].created if self.notes else datetime.min.replace(tzinfo=UTC)
-
-
-@define(kw_only=True)
 class Review:
     """A recommendation."""
 
@@ -98,56 +53,21 @@ class Review:
 
 
 @define(kw_only=True)
-class World:
+class World(Inbox):
     """Everything there is, by id."""
 
-    page: Person
-    people: dict[str, Person] = field(factory=dict)
     posts: dict[str, Post] = field(factory=dict)
     comments: dict[str, Comment] = field(factory=dict)
-    conversations: dict[str, Conversation] = field(factory=dict)
-    """By the person's id."""
     reviews: dict[str, Review] = field(factory=dict)
     blocked: dict[str, Person] = field(factory=dict)
     photos: dict[str, str] = field(factory=dict)
     """Uploads: the address of each."""
-    media: dict[str, tuple[str, bytes]] = field(factory=dict)
-    """What is served under `/media/`: type and bytes."""
-    _count: int = 0
-
-    def number(self) -> int:
-        """Return a number that nothing else has."""
-        self._count += 1
-        return self._count
-
-    def person(self, name: str) -> Person:
-        """Return the person of that name, new or known."""
-        for known in self.people.values():
-            if known.name == name:
-                return known
-        # Beyond 2^53 on purpose: who reads an id as a float loses its end.
-        new = Person(id=str(24_000_000_000_000_001 + 2 * len(self.people)), name=name)
-        self.people[new.id] = new
-        return new
-
-    def conversation(self, person: Person) -> Conversation:
-        """Return the conversation with a person, new or known."""
-        new = Conversation(id=f"t_{person.id[::-1]}", person=person)
-        return self.conversations.setdefault(person.id, new)
-
-    def note(self, note_id: str) -> tuple[Conversation, Note] | None:
-        """Find a message with its conversation."""
-        for conversation in self.conversations.values():
-            for note in conversation.notes:
-                if note.id == note_id:
-                    return conversation, note
-        return None
 
     def add_post(
         self, author: Person, text: str | None, at: datetime, *, photo: str | None, tagged: bool
     ) -> Post:
         """Put a post on the page, or with `tagged` on its author's own wall."""
-        wall = author.id if tagged else self.page.id
+        wall = author.id if tagged else self.account.id
         post = Post(
             id=f"{wall}_{202_000_000_000_000 + self.number()}",
             author=author,
@@ -182,24 +102,3 @@ class World:
         post.updated = at
         self.comments[comment.id] = comment
         return comment
-
-    def add_note(
-        self,
-        conversation: Conversation,
-        author: Person,
-        text: str | None,
-        at: datetime,
-        attachments: list[dict[str, Any]],
-    ) -> Note:
-        """Say something in a conversation; only the person opens the window."""
-        note = Note(
-            id=f"m_{self.number():06d}-{conversation.person.id}",
-            author=author,
-            text=text,
-            created=at,
-            attachments=attachments,
-        )
-        conversation.notes.append(note)
-        if author.id != self.page.id:
-            conversation.heard = at
-        return note

@@ -1,4 +1,8 @@
-"""Messenger's webhooks (Messenger Platform, Webhooks), in control of the thread or standing by."""
+"""Messaging events, in control of the conversation or standing by.
+
+Sources: Messenger Platform, Webhooks; Instagram Platform, Webhooks, with what only Instagram has:
+answers to stories, marks of a single message that was seen.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,8 @@ from channelmix.records import (
     Reaction,
 )
 
-from channelmix_facebook.parsing_attachments import of_messenger, truth
-from channelmix_facebook.parsing_json import (
+from channelmix_meta.parsing_attachments import of_messenger, truth
+from channelmix_meta.parsing_json import (
     Context,
     Json,
     array,
@@ -64,18 +68,18 @@ class Event:
     context: Context
     at: datetime
     person: str | None
-    """The PSID, whichever side it is on; None where the network does not tell.
+    """The person's scoped id, whichever side it is on; None where the network does not tell.
 
-    Page and person have one conversation, so it names that as well.
+    Account and person have one conversation, so it names that as well.
     """
     reachable: bool
     """Whether the person has an id that can be answered; a guest of the chat plugin has not."""
-    from_page: bool
+    from_account: bool
     standby: bool
 
     def author(self) -> Identity | None:
         """Return who did it."""
-        who = self.context.page if self.from_page else self.person
+        who = self.context.account if self.from_account else self.person
         return Identity(id=who) if who else None
 
 
@@ -93,12 +97,12 @@ def messaging(item: Json, context: Context, *, standby: bool) -> Inbound:
 
 def _event(item: Json, context: Context, *, standby: bool) -> Event:
     sender, recipient = obj(item.get("sender")), obj(item.get("recipient"))
-    from_page = truth(obj(item.get("message")).get("is_echo")) or (
-        ident(sender.get("id")) == context.page
+    from_account = truth(obj(item.get("message")).get("is_echo")) or (
+        ident(sender.get("id")) == context.account
     )
-    sides = [recipient, sender] if from_page else [sender, recipient]
-    # Recorded echoes name the person as either side, so what counts is who is not the page.
-    ids = [found for side in sides if (found := first(side, "id", "user_ref")) != context.page]
+    sides = [recipient, sender] if from_account else [sender, recipient]
+    # Recorded echoes name the person as either side, so what counts is who is not the account.
+    ids = [found for side in sides if (found := first(side, "id", "user_ref")) != context.account]
     person = next((found for found in ids if found), None)
     return Event(
         item=item,
@@ -106,7 +110,7 @@ def _event(item: Json, context: Context, *, standby: bool) -> Event:
         at=context.moment(item.get("timestamp")),
         person=person,
         reachable=person in {ident(sender.get("id")), ident(recipient.get("id"))},
-        from_page=from_page,
+        from_account=from_account,
         standby=standby,
     )
 
@@ -115,14 +119,16 @@ def _message(message: Json, event: Event) -> Inbound:
     mid = ident(message.get("mid")) or _derived("message", event)
     if truth(message.get("is_deleted")):
         return Deletion(id=mid, at=event.at, thread=event.person)
+    answered = obj(message.get("reply_to"))
     found = evolve(
         _said(mid, event),
+        kind=Kind.STORY_REPLY if obj(answered.get("story")) else Kind.DIRECT_MESSAGE,
         text=words(message.get("text")),
-        parent=ident(obj(message.get("reply_to")).get("mid")),
+        parent=ident(answered.get("mid")),
         attachments=of_messenger(message),
         payload=words(obj(message.get("quick_reply")).get("payload")) or _ref(message),
     )
-    return _echo(found, message, event.context) if event.from_page else found
+    return _echo(found, message, event.context) if event.from_account else found
 
 
 def _said(mid: str, event: Event) -> Message:
@@ -133,13 +139,13 @@ def _said(mid: str, event: Event) -> Message:
         thread=event.person or mid,
         sent_at=event.at,
         author=event.author(),
-        own=event.from_page,
+        own=event.from_account,
         no_reply=_no_reply(event),
     )
 
 
 def _no_reply(event: Event) -> str | None:
-    if event.from_page:
+    if event.from_account:
         return None
     if event.standby:
         return STANDBY
@@ -191,7 +197,9 @@ def _status(status: Json, event: Event, *, read: bool) -> Inbound:
         status="read" if read else "delivered",
         at=moment(event.item.get("timestamp"), event.context.now) or watermark or event.at,
         thread=event.person,
-        ids=tuple(mid for one in array(status.get("mids")) if (mid := ident(one))),
+        ids=tuple(
+            mid for one in [status.get("mid"), *array(status.get("mids"))] if (mid := ident(one))
+        ),
         watermark=watermark,
     )
 

@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 from channelmix.records import WebhookRequest
-from channelmix_facebook.signing import proof, receive, signature_ok
+from channelmix_meta.signing import proof, receive, signature_ok
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +33,7 @@ def challenge(**changed: str | None) -> WebhookRequest:
 
 
 def test_a_signed_body_is_let_through_untouched() -> None:
-    received = receive(post(signed(BODY)), secret=SECRET, verify_token=VERIFY)
+    received = receive(post(signed(BODY)), secrets=[SECRET], verify_token=VERIFY)
     assert (received.refused, received.payload) == (None, BODY)
     assert (received.response.status, received.response.body) == (200, "EVENT_RECEIVED")
 
@@ -56,14 +56,14 @@ SHA1 = "sha1=" + hmac.new(SECRET.encode(), BODY, hashlib.sha1).hexdigest()
     ],
 )
 def test_any_other_signature_is_refused_and_nothing_is_stored(headers: dict[str, str]) -> None:
-    received = receive(post(headers), secret=SECRET, verify_token=VERIFY)
+    received = receive(post(headers), secrets=[SECRET], verify_token=VERIFY)
     assert received.refused in {"no signature", "bad signature"}
     assert (received.payload, received.response.status) == (None, 401)
 
 
 def test_without_a_secret_nothing_is_authentic() -> None:
     assert not signature_ok("", signed(BODY, ""), BODY)
-    assert receive(post(signed(BODY, "")), secret="", verify_token="").refused
+    assert receive(post(signed(BODY, "")), secrets=[""], verify_token="").refused
 
 
 @given(st.binary(), st.binary(min_size=1))
@@ -73,7 +73,7 @@ def test_a_signature_is_for_one_body(body: bytes, more: bytes) -> None:
 
 
 def test_the_challenge_is_answered_in_plain_text() -> None:
-    received = receive(challenge(), secret=SECRET, verify_token=VERIFY)
+    received = receive(challenge(), secrets=[SECRET], verify_token=VERIFY)
     assert (received.refused, received.payload) == (None, None)
     assert (received.response.status, received.response.body) == (200, "1158201444")
     assert received.response.content_type.startswith("text/plain")
@@ -93,7 +93,7 @@ def test_the_challenge_is_answered_in_plain_text() -> None:
     ],
 )
 def test_what_is_no_verification_is_refused(request_: WebhookRequest, status: int) -> None:
-    received = receive(request_, secret=SECRET, verify_token=VERIFY)
+    received = receive(request_, secrets=[SECRET], verify_token=VERIFY)
     assert received.response.status == status
     assert received.refused
     assert "1158201444" not in received.response.body
@@ -104,7 +104,7 @@ def test_an_empty_verify_token_lets_nobody_in() -> None:
         method="GET",
         query={"hub.mode": "subscribe", "hub.verify_token": "", "hub.challenge": "1"},
     )
-    assert receive(request, secret=SECRET, verify_token="").response.status == 403
+    assert receive(request, secrets=[SECRET], verify_token="").response.status == 403
 
 
 def test_the_proof_is_the_tokens_hmac_in_hex() -> None:

@@ -26,19 +26,20 @@ from channelmix.errors import (
 from channelmix.hookspecs import Clock, Pace
 from channelmix.http import was_not_sent
 
-from channelmix_facebook import policy
-from channelmix_facebook.parsing_json import Json, decode, obj, objects
-from channelmix_facebook.policy import Verdict
-from channelmix_facebook.signing import proof
+from channelmix_meta import policy
+from channelmix_meta.parsing_json import Json, decode, obj, objects
+from channelmix_meta.policy import Verdict
+from channelmix_meta.signing import proof
 
-HOST = "https://graph.facebook.com"
+FACEBOOK, INSTAGRAM = "https://graph.facebook.com", "https://graph.instagram.com"
+"""Where people log in decides where calls go (Instagram Platform, Overview)."""
 Params = Mapping[str, Any]
 Upload = tuple[str, bytes, str]
 """A file's name, bytes and media type."""
 
 
 class Refusal(Rejected):
-    """A refusal with Facebook's reason for it."""
+    """A refusal with Meta's reason for it."""
 
     def __init__(self, reason: str, *, verdict: Verdict, code: int) -> None:
         super().__init__(reason)
@@ -52,12 +53,12 @@ class Usage:
 
     percent: float = 0.0
     regain: timedelta | None = None
-    """When calls are possible again, where Facebook says."""
+    """When calls are possible again, where Meta says."""
 
 
 @frozen(kw_only=True)
 class Graph:
-    """The Graph API with one page's token."""
+    """The Graph API with one account's token."""
 
     http: httpx.AsyncClient
     clock: Clock
@@ -65,7 +66,7 @@ class Graph:
     version: str
     token: str = field(repr=False)
     secret: str = field(repr=False)
-    host: str = HOST
+    host: str = FACEBOOK
 
     async def get(self, path: str, params: Params | None = None) -> Json:
         """Read `path`. The links in the answer's paging hold the token: keep none of them.
@@ -142,9 +143,13 @@ class Graph:
         return f"{self.host}/{self.version}/{path}"
 
     def _signed(self, params: Params | None) -> dict[str, str]:
-        """Encode as Graph wants form fields, structures as JSON, and add `appsecret_proof`."""
+        """Encode as Graph wants form fields, structures as JSON, and add `appsecret_proof`.
+
+        Without a secret there is nothing to prove with.
+        """
         given = {name: _encode(value) for name, value in (params or {}).items()}
-        return {**given, "appsecret_proof": proof(self.secret, self.token)}
+        proven = {"appsecret_proof": proof(self.secret, self.token)} if self.secret else {}
+        return {**given, **proven}
 
     def _read(self, answer: httpx.Response, where: str, *, lost: type[PluginError]) -> Any:
         """Return the JSON of a good answer; `lost` is raised where nothing can be known."""
@@ -177,13 +182,13 @@ class Graph:
         self, error: dict[str, Any], code: int, subcode: int | None, verdict: Verdict
     ) -> str:
         number = f"{code}/{subcode}" if subcode else str(code)
-        # Facebook's own sentence may quote the token when that is what it complains of.
+        # Meta's own sentence may quote the token when that is what it complains of.
         said = "" if verdict is Verdict.TOKEN else str(error.get("message") or "")
         what = policy.advice(code, subcode) or said.replace(self.token, "***") or "no reason given"
         return f"{what} (code {number}, trace {error.get('fbtrace_id') or 'unknown'})"
 
     def _brake(self, usage: Usage) -> None:
-        """Slow down before Facebook refuses, not after."""
+        """Slow down before Meta refuses, not after."""
         if usage.percent < policy.SLOW_FROM:
             return
         near = usage.percent >= policy.STOP_FROM
@@ -221,12 +226,18 @@ def after_of(page: Mapping[str, Any]) -> str | None:
     return after if paging.get("next") and isinstance(after, str) else None
 
 
-def time_of(item: Mapping[str, Any], name: str = "created_time") -> float:
-    """Read a time such as `2021-07-23T09:50:48+0000` as seconds since 1970, 0 if there is none."""
-    try:
-        return datetime.strptime(str(item.get(name)), "%Y-%m-%dT%H:%M:%S%z").timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
+def time_of(item: Mapping[str, Any], *names: str) -> float:
+    """Read the first time there is, such as `2021-07-23T09:50:48+0000`.
+
+    Returns seconds since 1970, 0 if there is none. By default when the item was made:
+    Facebook's `created_time`, Instagram's `timestamp`.
+    """
+    for name in names or ("created_time", "timestamp"):
+        try:
+            return datetime.strptime(str(item.get(name)), "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return 0.0
 
 
 def read_usage(headers: Mapping[str, str]) -> Usage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from channelmix.records import Received, WebhookRequest, WebhookResponse
 
@@ -25,13 +25,16 @@ def signature_ok(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
     return bool(secret) and _same(given, f"sha256={_digest(secret, body)}")
 
 
-def receive(request: WebhookRequest, *, secret: str, verify_token: str) -> Received:
-    """Answer Meta's verification, and let through what is signed with the app secret."""
+def receive(request: WebhookRequest, *, secrets: Iterable[str], verify_token: str) -> Received:
+    """Answer Meta's verification, and let through what is signed with one of the app's secrets.
+
+    An app has two where people log in at Instagram (Instagram Platform, Webhooks).
+    """
     if request.method == "GET":
         return _verify(request.query, verify_token)
     if request.method != "POST":
         return Received.refuse("method not allowed", status=405)
-    if not signature_ok(secret, request.headers, request.body):
+    if not any(signature_ok(one, request.headers, request.body) for one in secrets):
         missing = SIGNATURE not in request.headers
         return Received.refuse("no signature" if missing else "bad signature")
     return Received(response=WebhookResponse(body="EVENT_RECEIVED"), payload=request.body)

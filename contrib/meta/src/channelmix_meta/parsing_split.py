@@ -9,15 +9,15 @@ nested in}`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from channelmix.errors import InvalidPayload
 from channelmix.records import Payload, RawEvent, Split
 
-from channelmix_facebook.parsing_json import Json, array, decode, digest, encode, ident, obj
-from channelmix_facebook.parsing_kinds import looks_like_comment
+from channelmix_meta.parsing_attachments import MEDIA_HOSTS
+from channelmix_meta.parsing_json import Json, array, decode, digest, encode, ident, obj
 
 LISTS = ("changes", "messaging", "standby")
 
@@ -26,15 +26,21 @@ SECRETS = {"paging", "access_token"}
 
 VOLATILE = {
     *("comment_count", "like_count", "likes", "reactions", "user_likes", "summary"),
-    *("updated_time", "unread_count", "message_count", "snippet", "count"),
+    *("updated_time", "unread_count", "message_count", "snippet", "count", "comments_count"),
 }
 """What changes without anybody having said anything: it does not make an item a new one."""
 
-MEDIA_HOSTS = ("fbcdn.net", "fbsbx.com", "cdninstagram.com")
+LISTS_BELOW = ("comments", "replies")
+"""What is said below a post or a comment: Facebook's `comments`, Instagram's `replies`."""
+
+IsComment = Callable[[Json, str], bool]
+"""Whether an object of a Graph answer is a comment, by its fields and the source asked."""
 
 
-def split(payload: Payload) -> Split:
+def split(payload: Payload, *, is_comment: IsComment) -> Split:
     """Cut a webhook body or a Graph answer into raw events, in its order. Pure.
+
+    `is_comment` knows the network's comments: one that was asked for alone does not say its post.
 
     The account of a webhook event is its entry's id. Graph answers get none: who polls knows the
     channel, and pages of the new kind have posts that do not name the page's own id.
@@ -45,9 +51,8 @@ def split(payload: Payload) -> Split:
         raise InvalidPayload("the payload is neither a JSON object nor an array")
     if isinstance(document, dict) and {"object", "entry"} <= document.keys():
         return Split(events=tuple(_webhook(document, payload.source)))
-    return Split(
-        events=tuple(_event(part, payload.source) for part in _answer(document, payload.source))
-    )
+    parts = _answer(document, payload.source, is_comment)
+    return Split(events=tuple(_event(part, payload.source) for part in parts))
 
 
 def _webhook(document: Json, source: str) -> Iterator[RawEvent]:
@@ -92,11 +97,10 @@ def _event(part: Json, source: str) -> RawEvent:
     )
 
 
-def _answer(document: Any, source: str) -> Iterator[Json]:
+def _answer(document: Any, source: str, is_comment: IsComment) -> Iterator[Json]:
     for item in _graph_items(document):
         clean = _clean(item)
-        # A comment that was asked for alone does not say its post; its id does.
-        alone = isinstance(clean, dict) and looks_like_comment(clean, source)
+        alone = isinstance(clean, dict) and is_comment(clean, source)
         yield from _nested(clean, {"kind": "post"} if alone else {})
 
 
@@ -131,7 +135,7 @@ def _nested(item: Any, under: Json) -> Iterator[Json]:
     elif _list(obj(item.get("open_graph_story")), "comments"):
         yield from _reviewed(item, under)
     else:
-        yield _part({key: one for key, one in item.items() if key != "comments"}, under)
+        yield _part({key: one for key, one in item.items() if key not in LISTS_BELOW}, under)
         yield from _comments(item, _below(item, under, "post"))
 
 
@@ -154,15 +158,17 @@ def _reviewed(item: Json, under: Json) -> Iterator[Json]:
 
 
 def _comments(holder: Json, below: Json) -> Iterator[Json]:
-    for comment in _list(holder, "comments"):
-        yield from _nested(comment, below)
+    for name in LISTS_BELOW:
+        for comment in _list(holder, name):
+            yield from _nested(comment, below)
 
 
 def _below(item: Json, under: Json, kind: str) -> Json:
     """Say to a comment what it is below: the post or review, and the comment it answers."""
     if under:
         return {**under, "parent": item.get("id")}
-    text, url = item.get("message"), item.get("permalink_url")
+    text = item.get("message") or item.get("caption")
+    url = item.get("permalink_url") or item.get("permalink")
     return {"kind": kind, "id": item.get("id"), "text": text, "url": url}
 
 

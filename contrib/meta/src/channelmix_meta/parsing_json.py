@@ -24,7 +24,7 @@ MAX_DEPTH = 100
 """Ten times what the network sends, and far from where Python's own stack ends."""
 MAX_ID = 512
 EARLIEST = datetime(2004, 2, 4, tzinfo=UTC)
-"""The day the network opened."""
+"""The day the first of the networks opened."""
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 MILLISECONDS = 10**12
 """A time from here on is in milliseconds, one below in seconds."""
@@ -122,17 +122,19 @@ def label(value: Any) -> str:
 
 
 def person(value: Any) -> Identity | None:
-    """Return who `{id, name}` is, None without an id."""
+    """Return who `{id, name, username}` is, None without an id."""
     found = ident(obj(value).get("id"))
-    return Identity(id=found, name=words(value.get("name"))) if found else None
+    if found is None:
+        return None
+    return Identity(id=found, name=words(value.get("name")), handle=words(value.get("username")))
 
 
 @frozen(kw_only=True)
 class Context:
     """What an item needs to know of what it came in."""
 
-    page: str
-    """The page whose own content is ours; empty where nothing says."""
+    account: str
+    """The account whose own content is ours; empty where nothing says."""
     now: datetime
     """When the event arrived; nothing in it can be much later."""
     at: datetime
@@ -144,9 +146,9 @@ class Context:
         """Return the time `value` means, `at` where it means none."""
         return moment(value, self.now) or self.at
 
-    def is_page(self, who: Identity | None) -> bool:
-        """Say whether `who` is the page itself."""
-        return who is not None and who.id == self.page
+    def is_own(self, who: Identity | None) -> bool:
+        """Say whether `who` is the account itself."""
+        return who is not None and who.id == self.account
 
 
 def moment(value: Any, now: datetime) -> datetime | None:

@@ -206,7 +206,9 @@ class Hooks:
         """Cut what the network sent, a webhook body or the answer to a poll, into raw events.
 
         Pure, and tolerant of content: it needs to find only the borders, the accounts and the
-        keys. Raises: `InvalidPayload`; the core then stores the payload whole.
+        keys. Where an app serves several networks, who is asked first may be another network's
+        plugin; the one whose account an event names then cuts that event again.
+        Raises: `InvalidPayload`; the core then stores the payload whole.
         """
         raise NotImplementedError
 

@@ -92,10 +92,30 @@ class Intake:
 
         Raises: `PluginError`, `PluginFault`, `Paused`, `NotFound`, as `Dispatch.addressed`.
         """
+        routed = []
+        for event in await self._told(asked, body):
+            name = self._route(asked, event.account)
+            parts = await self._again(asked, name, event)
+            routed += [evolve(one, channel=name) for one in parts]
+        return routed
+
+    async def _told(self, asked: str, body: bytes) -> tuple[RawEvent, ...]:
         told: Split = await self.dispatch.addressed(asked, "split", Payload(body=body))
         if wrong := [one for one in told.events if not isinstance(one, RawEvent)]:
             raise PluginFault(f"{asked}.split: returned a {type(wrong[0]).__name__} as an event")
-        return [evolve(one, channel=self._route(asked, one.account)) for one in told.events]
+        return told.events
+
+    async def _again(self, asked: str, owner: str, event: RawEvent) -> tuple[RawEvent, ...]:
+        """Let the owner's plugin cut what belongs to it, where that is another network's.
+
+        An app can serve several networks, and each knows its own events best.
+        """
+        if not owner or type(self.registry.get(owner)) is type(self.registry.get(asked)):
+            return (event,)
+        try:
+            return await self._told(owner, event.body)
+        except (PluginError, PluginFault, Paused, NotFound):
+            return (event,)
 
     def _route(self, asked: str, account: str) -> str:
         """Return the channel that has an account; what names none goes to the one asked."""

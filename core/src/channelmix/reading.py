@@ -146,13 +146,27 @@ class Reading:
         table = self.tables("apps").get(app) if isinstance(app, str) else None
         if not isinstance(app, str) or table is None:
             return None  # noted elsewhere, as a wrong type or as a reference to nothing
-        if table.get("network") != cls.network:
+        if not self._serves(table.get("network"), cls):
             self.wrong(f"{path}.app", f"the app {app} is not at {cls.network}")
             return None
         if app not in self.app_configs:
             self.unknown(table, f"apps.{app}", AppKeys, cls.App)
             self.app_configs[app] = self._own(cls.App, table, f"apps.{app}")
         return self.app_configs[app]
+
+    def _serves(self, network: object, cls: type[Channel]) -> bool:
+        """Say whether an app at `network` is one for channels of `cls`.
+
+        It is, too, where both networks' plugins read an app by the same class: one registration
+        that serves several networks, as Meta has it.
+        """
+        if network == cls.network or cls.App is None or network not in self.loaders:
+            return network == cls.network
+        try:
+            other = self.loaders[str(network)]()
+        except PluginUnavailable:
+            return False
+        return issubclass(other, Channel) and other.App is cls.App
 
 
 def _pick(table: Table, cls: type) -> Table:

@@ -64,6 +64,7 @@ class Graph:
     clock: Clock
     pace: Pace
     version: str
+    """Such as `v26.0`; empty for the few addresses that have none."""
     token: str = field(repr=False)
     secret: str = field(repr=False)
     host: str = FACEBOOK
@@ -80,6 +81,9 @@ class Graph:
             )
         except httpx.RequestError as error:
             raise RetryLater(f"{where}: {type(error).__name__}") from error
+        return self._object(answer, where)
+
+    def _object(self, answer: httpx.Response, where: str) -> Json:
         document = self._read(answer, where, lost=RetryLater)
         if not isinstance(document, dict):
             raise RetryLater(f"{where}: the answer is not a JSON object")
@@ -103,6 +107,18 @@ class Graph:
         if document is True:
             return {"success": True}
         raise Uncertain(f"{method} {path}: the answer is not a JSON object")
+
+    async def form(self, path: str, fields: Params) -> Json:
+        """Ask by a form, without a token: an exchange that only takes effect when it is read.
+
+        Raises: as `get`.
+        """
+        where = f"POST {path}"
+        try:
+            answer = await self.http.post(self._url(path), data=dict(fields))
+        except httpx.RequestError as error:
+            raise RetryLater(f"{where}: {type(error).__name__}") from error
+        return self._object(answer, where)
 
     async def batch(self, relative_url: str) -> Json:
         """Read one address through the Batch API, which keeps a secret in it out of the URL.
@@ -140,7 +156,7 @@ class Graph:
         return {"Authorization": f"Bearer {self.token}"}
 
     def _url(self, path: str) -> str:
-        return f"{self.host}/{self.version}/{path}"
+        return f"{self.host}/{self.version}/{path}" if self.version else f"{self.host}/{path}"
 
     def _signed(self, params: Params | None) -> dict[str, str]:
         """Encode as Graph wants form fields, structures as JSON, and add `appsecret_proof`.
@@ -184,7 +200,7 @@ class Graph:
         number = f"{code}/{subcode}" if subcode else str(code)
         # Meta's own sentence may quote the token when that is what it complains of.
         said = "" if verdict is Verdict.TOKEN else str(error.get("message") or "")
-        what = policy.advice(code, subcode) or said.replace(self.token, "***") or "no reason given"
+        what = policy.advice(code, subcode) or _without(said, self.token) or "no reason given"
         return f"{what} (code {number}, trace {error.get('fbtrace_id') or 'unknown'})"
 
     def _brake(self, usage: Usage) -> None:
@@ -217,6 +233,10 @@ def _bare(status: int, where: str, lost: type[PluginError]) -> PluginError:
         return RetryLater(reason)
     passing = not httpx.codes.is_client_error(status) or status == httpx.codes.REQUEST_TIMEOUT
     return _outcome(Verdict.PASSING if passing else Verdict.REFUSED, reason, 0, lost)
+
+
+def _without(text: str, secret: str) -> str:
+    return text.replace(secret, "***") if secret else text
 
 
 def after_of(page: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ Sources: Meta's pages "Debug Token", "Subscribed Apps" (of Page and IG User) and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from channelmix.errors import AuthorizationLost, Rejected
 from channelmix.records import Checked, Finding
 
 from channelmix_meta.client import Graph
-from channelmix_meta.parsing_json import array, data, obj
+from channelmix_meta.parsing_json import Json, array, data, obj
 
 
 @frozen(kw_only=True)
@@ -33,6 +33,10 @@ class Needs:
     fields: Iterable[str]
     """The webhook fields that the plugin reads."""
     app_id: str | None
+    asks: str = "id,name"
+    """What is asked of the account itself."""
+    about: Callable[[Json], Iterable[Finding]] = lambda _: ()
+    """What there is to say about that answer."""
     debug: bool = True
     """Whether the host tells about tokens; graph.instagram.com does not."""
 
@@ -43,9 +47,10 @@ async def check(graph: Graph, needs: Needs) -> Checked:
     Raises: `RetryLater`.
     """
     try:
-        await graph.get(needs.owner, {"fields": "id,name"})
+        account = await graph.get(needs.owner, {"fields": needs.asks})
         token = await _token(graph, needs.app_id) if needs.debug else {}
-        findings = [*_about(token, needs), *await _subscription(graph, needs)]
+        findings = [*needs.about(account), *_about(token, needs)]
+        findings += await _subscription(graph, needs)
     except AuthorizationLost as error:
         return Checked(findings=(block("token", str(error)),))
     except Rejected as error:

@@ -40,6 +40,15 @@ class Look:
     also: frozenset[str] = frozenset()
     """Other ids and names by which the network may call it."""
     outgoing: Outgoing
+    text: str | None = None
+    """What was sent, where that is more than what was written."""
+
+    def among(self, items: Iterable[Mapping[str, Any]]) -> Found | None:
+        """Find it in a list of no known order."""
+        first = self.outgoing.first_sent_at
+        earliest = (first - SKEW).timestamp() if first else 0.0
+        later = [one for one in items if not 0 < time_of(one) < earliest]
+        return self.match(later)
 
     def match(self, items: Iterable[Mapping[str, Any]]) -> Found | None:
         """Find it in a list that is newest first; None: not there, but it may be further down."""
@@ -60,7 +69,8 @@ class Look:
         return (
             bool(named & {self.owner, *self.also})
             and item.get("id") not in self.outgoing.taken
-            and normal(item.get("message") or item.get("text")) == normal(self.outgoing.text)
+            and normal(item.get("message") or item.get("text"))
+            == normal(self.text or self.outgoing.text)
             and (has_media or not wants_media)
         )
 

@@ -45,19 +45,27 @@ class Language:
 
 
 def ingest(
-    event: RawEvent, language: Language, *, account: str, app_id: str | None = None
+    event: RawEvent,
+    language: Language,
+    *,
+    account: str,
+    app_id: str | None = None,
+    handle: str | None = None,
 ) -> Ingested:
     """Return what one raw event means. Pure, deterministic, and it never loses one silently.
 
     `account` tells own content from customers'; empty (a dry run), what the event names is taken.
-    `app_id` tells replies sent through this app from others; None: echoes do not say.
+    `app_id` tells replies sent through this app from others; None: echoes do not say. `handle` is
+    the account's name, for answers that say no id.
     Raises: `InvalidPayload` for a body that did not come from `split`, and for something said
     that has no id.
     """
     document = decode(event.body)
     if not isinstance(document, dict):
         raise InvalidPayload("the event is no JSON object")
-    reading = _Reading(event=event, language=language, account=account, app_id=app_id)
+    reading = _Reading(
+        event=event, language=language, account=account, app_id=app_id, handle=handle
+    )
     if "graph" in document:
         return Ingested(inbounds=(language.graph(document, reading.context()),))
     if "entry" not in document:
@@ -73,6 +81,7 @@ class _Reading:
     language: Language
     account: str
     app_id: str | None
+    handle: str | None
 
     def context(self, named: str | None = None, time: Any = None) -> Context:
         now = self.event.received_at
@@ -81,6 +90,7 @@ class _Reading:
             now=now,
             at=moment(time, now) or now,
             app_id=self.app_id,
+            handle=self.handle,
             source=self.event.source,
         )
 

@@ -140,6 +140,8 @@ class Context:
     at: datetime
     """When the network says that it happened, else `now`."""
     app_id: str | None = None
+    handle: str | None = None
+    """The account's name at the network, where answers may name it by that alone."""
     source: str = "webhook"
 
     def moment(self, value: Any) -> datetime:
@@ -148,7 +150,9 @@ class Context:
 
     def is_own(self, who: Identity | None) -> bool:
         """Say whether `who` is the account itself."""
-        return who is not None and who.id == self.account
+        if who is None:
+            return False
+        return who.id == self.account or (self.handle is not None and who.handle == self.handle)
 
 
 def moment(value: Any, now: datetime) -> datetime | None:

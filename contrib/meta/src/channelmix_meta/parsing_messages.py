@@ -45,9 +45,9 @@ def direct(item: Json, under: Json, context: Context) -> Inbound:
 
 def _partner(item: Json, under: Json, context: Context) -> str | None:
     """Return the person's scoped id: a webhook names the conversation by it, too."""
-    people = [obj(item.get("from")), *data(item.get("to")), *objects(under.get("people"))]
-    ids = [found for one in people if (found := ident(one.get("id")))]
-    return next((one for one in ids if one != context.account), None)
+    people = [item.get("from"), *data(item.get("to")), *objects(under.get("people"))]
+    others = (who for one in people if (who := person(one)) and not context.is_own(who))
+    return next((who.id for who in others), None)
 
 
 def echo_or_message(message: Message, context: Context) -> Inbound:

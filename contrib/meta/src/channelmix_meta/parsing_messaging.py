@@ -20,6 +20,7 @@ from channelmix.records import (
     Ignored,
     Inbound,
     Kind,
+    Lookup,
     Message,
     Reaction,
 )
@@ -83,9 +84,15 @@ class Event:
         return Identity(id=who) if who else None
 
 
-def messaging(item: Json, context: Context, *, standby: bool) -> Inbound:
+Readers = Mapping[str, Callable[[Json, Event], Inbound]]
+"""How each kind of event is read, by the key that it has."""
+
+
+def messaging(
+    item: Json, context: Context, *, standby: bool, readers: Readers | None = None
+) -> Inbound:
     """Return what one item of `messaging`, or with `standby` of `standby`, means."""
-    for key, read in READERS.items():
+    for key, read in (readers or READERS).items():
         if isinstance(item.get(key), dict):
             return read(item[key], _event(item, context, standby=standby))
     for key, reason in SILENT.items():
@@ -116,12 +123,12 @@ def _event(item: Json, context: Context, *, standby: bool) -> Event:
 
 
 def _message(message: Json, event: Event) -> Inbound:
-    mid = ident(message.get("mid")) or _derived("message", event)
+    mid = ident(message.get("mid")) or derived("message", event)
     if truth(message.get("is_deleted")):
         return Deletion(id=mid, at=event.at, thread=event.person)
     answered = obj(message.get("reply_to"))
     found = evolve(
-        _said(mid, event),
+        said(mid, event),
         kind=Kind.STORY_REPLY if obj(answered.get("story")) else Kind.DIRECT_MESSAGE,
         text=words(message.get("text")),
         parent=ident(answered.get("mid")),
@@ -131,7 +138,7 @@ def _message(message: Json, event: Event) -> Inbound:
     return _echo(found, message, event.context) if event.from_account else found
 
 
-def _said(mid: str, event: Event) -> Message:
+def said(mid: str, event: Event) -> Message:
     """Say who spoke where and when, whatever it was."""
     return Message(
         id=mid,
@@ -158,9 +165,9 @@ def _echo(message: Message, raw: Json, context: Context) -> Echo:
 
 
 def _postback(postback: Json, event: Event) -> Inbound:
-    mid = ident(postback.get("mid")) or _derived("postback", event)
+    mid = ident(postback.get("mid")) or derived("postback", event)
     return evolve(
-        _said(mid, event),
+        said(mid, event),
         text=words(postback.get("title")),
         payload=words(postback.get("payload")) or _ref(postback),
     )
@@ -171,7 +178,7 @@ def _ref(carrier: Json) -> str | None:
     return words(obj(carrier.get("referral")).get("ref"))
 
 
-def _derived(kind: str, event: Event) -> str:
+def derived(kind: str, event: Event) -> str:
     """Name an event that has no id by its content, so that the same one has the same name."""
     return f"{kind}:{digest(event.item)[:32]}"
 
@@ -180,6 +187,9 @@ def _message_edit(edit: Json, event: Event) -> Inbound:
     mid = ident(edit.get("mid"))
     if mid is None:
         return Ignored(reason="edit without id")
+    if words(edit.get("text")) is None:
+        # Instagram tells of some messages only as edited, without what they say.
+        return Lookup(source="message", argument=mid)
     return Edit(
         id=mid,
         at=event.at,
@@ -218,7 +228,7 @@ def _reaction(reaction: Json, event: Event) -> Inbound:
     )
 
 
-READERS: Mapping[str, Callable[[Json, Event], Inbound]] = {
+READERS: Readers = {
     "message": _message,
     "message_edit": _message_edit,
     "postback": _postback,

@@ -17,7 +17,7 @@ from channelmix.errors import InvalidPayload
 from channelmix.records import Payload, RawEvent, Split
 
 from channelmix_meta.parsing_attachments import MEDIA_HOSTS
-from channelmix_meta.parsing_json import Json, array, decode, digest, encode, ident, obj
+from channelmix_meta.parsing_json import Json, array, data, decode, digest, encode, ident, obj
 
 LISTS = ("changes", "messaging", "standby")
 
@@ -145,7 +145,11 @@ def _list(holder: Json, name: str) -> list[Any]:
 
 def _messages(conversation: Json) -> Iterator[Json]:
     """Yield a conversation's messages; by itself it says nothing, so it is no event."""
-    people = [{"id": obj(one).get("id")} for one in _list(conversation, "participants")]
+    known = ("id", "username")
+    people = [
+        {name: one[name] for name in known if name in one}
+        for one in data(conversation.get("participants"))
+    ]
     under = {"kind": "conversation", "id": conversation.get("id"), "people": people}
     yield from (_part(one, under) for one in _list(conversation, "messages"))
 

@@ -34,6 +34,8 @@ class Listing:
 
     path: str
     fields: str
+    owner: str | None = None
+    """Whose list it is, where it is not the account's own: `me`, say."""
     params: Mapping[str, str] = Factory(dict)
     nested: tuple[str, ...] = ()
     """The lists below each item, level by level, whose old entries need not be taken in again."""
@@ -168,7 +170,9 @@ class _Walk:
         """Read the next page of the list itself."""
         cursor, listing = self.cursor, self.listing
         params = {"fields": listing.fields, "limit": str(PAGE), **listing.params}
-        found = await self.graph.get(f"{owner}/{listing.path}", _from(params, cursor.after))
+        found = await self.graph.get(
+            f"{listing.owner or owner}/{listing.path}", _from(params, cursor.after)
+        )
         items = data(found)
         cursor.newest = max([cursor.newest, *(_changed(one) for one in items if cursor.wants(one))])
         cursor.after = None if _done(items, listing, cursor, self.graph.clock) else after_of(found)

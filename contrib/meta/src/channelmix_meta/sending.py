@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from channelmix.errors import Rejected, Uncertain, WindowClosed
+from channelmix.errors import Rejected, RetryLater, Uncertain, WindowClosed
 from channelmix.records import (
     Attachment,
     AttachmentKind,
@@ -107,13 +107,13 @@ def messaging(outgoing: Outgoing, now: datetime) -> Params:
     raise WindowClosed("the customer's last message is more than 7 days old")
 
 
-def private_reply(outgoing: Outgoing, now: datetime) -> dict[str, Any]:
+def private_reply(outgoing: Outgoing, message: Params, now: datetime) -> dict[str, Any]:
     """Return the parameters of a direct message, or of the one private reply to what is public.
 
     Raises: `WindowClosed`, `Rejected`.
     """
     target = target_of(outgoing)
-    params: dict[str, Any] = {"recipient": _recipient(target), "message": _message(outgoing)}
+    params: dict[str, Any] = {"recipient": _recipient(target), "message": message}
     if target.kind in CONVERSATION:
         return {**params, **messaging(outgoing, now)}
     if age(outgoing, now) > policy.PRIVATE_REPLY_WINDOW:
@@ -131,22 +131,25 @@ def _recipient(target: Message) -> dict[str, str]:
     raise Rejected(f"Meta offers no private reply to a {target.kind}")
 
 
-def _message(outgoing: Outgoing) -> dict[str, Any]:
-    message: dict[str, Any] = {"metadata": outgoing.token}
-    if not outgoing.attachments:
-        return {**message, "text": outgoing.text}
-    attachment = outgoing.attachments[0]
-    # An uploaded file stands beside the message, which then has an empty payload.
-    payload: dict[str, Any] = {"is_reusable": False}
-    if attachment.path is None:
-        payload["url"] = attachment.url
-    return {**message, "attachment": {"type": media_type(attachment), "payload": payload}}
-
-
 def media_type(attachment: Attachment) -> str:
     """Return the Send API's name for what this is."""
     named = {AttachmentKind.IMAGE, AttachmentKind.VIDEO, AttachmentKind.AUDIO}
     return str(attachment.kind) if attachment.kind in named else "file"
+
+
+async def upload(
+    graph: Graph, path: str, params: Params, files: Mapping[str, Upload] | None, names: str
+) -> str:
+    """Hand a file over unseen, and return its id.
+
+    One uploaded twice shows nowhere, so doubt is no harm here. Raises: as `Graph.send`, but
+    `RetryLater` for `Uncertain`.
+    """
+    try:
+        answer = await graph.send("POST", path, params, files)
+    except Uncertain as error:
+        raise RetryLater(str(error)) from error
+    return str(answer.get(names))
 
 
 async def upload_of(attachment: Attachment) -> Upload:

@@ -19,6 +19,8 @@ DETAILED = 20
 """Of how many messages of a conversation Meta gives details."""
 DEFAULTS = frozenset({"id", "name", "message", "created_time", "updated_time", "subscribed_fields"})
 """What is shown where no `fields` are named."""
+WHOLE = frozenset({"Attachment", "Share"})
+"""What is shown with all its fields then."""
 
 
 class RefusedError(Exception):
@@ -112,6 +114,10 @@ class Reader(abc.ABC, Generic[W]):
             return self.show(shown, fields)
         return self.page(shown, edge, params, fields)
 
+    def ref(self, person: Person) -> dict[str, str]:
+        """Return a person as the network names people."""
+        return person.ref()
+
     def find_in_inbox(self, object_id: str) -> Shown:
         """Return a person, a conversation or a message. Raises: `RefusedError` 100/33."""
         if object_id in self.world.people:
@@ -150,7 +156,7 @@ class Reader(abc.ABC, Generic[W]):
         chosen = everything[start : start + size]
         if not chosen:
             return {"data": []}
-        wanted = fields or [Field(name=name) for name in sorted(DEFAULTS & {*chosen[0].fields})]
+        wanted = fields or _by_default(chosen[0])
         cursors = {"before": _cursor(chosen[0].mark), "after": _cursor(chosen[-1].mark)}
         paging: dict[str, Any] = {"cursors": cursors}
         if start + size < len(everything):
@@ -159,11 +165,11 @@ class Reader(abc.ABC, Generic[W]):
 
     def person(self, person: Person) -> Shown:
         """Show a person."""
-        return Shown(kind="Profile", fields=person.ref(), thing=person)
+        return Shown(kind="Profile", fields=self.ref(person), thing=person)
 
     def conversation(self, conversation: Conversation) -> Shown:
         """Show a conversation."""
-        people = [conversation.person.ref(), self.world.account.ref()]
+        people = [self.ref(conversation.person), self.ref(self.world.account)]
         fields = {
             "id": conversation.id,
             "updated_time": stamp(conversation.updated),
@@ -179,8 +185,9 @@ class Reader(abc.ABC, Generic[W]):
                 self.world.account if note.author == conversation.person else conversation.person
             )
             fields["message"] = note.text or ""
-            fields["from"] = note.author.ref()
-            fields["to"] = {"data": [other.ref()]}
+            fields["story"] = note.story
+            fields["from"] = self.ref(note.author)
+            fields["to"] = {"data": [self.ref(other)]}
         return Shown(kind="UnifiedMessage", fields=fields, thing=note)
 
     def conversations(self, params: Mapping[str, str]) -> list[Shown]:
@@ -199,6 +206,11 @@ class Reader(abc.ABC, Generic[W]):
     def notes(self, conversation: Conversation) -> list[Shown]:
         """Show the messages of a conversation, newest first."""
         return [self.note(conversation, one) for one in reversed(conversation.notes)]
+
+
+def _by_default(shown: Shown) -> list[Field]:
+    names = {*shown.fields} if shown.kind in WHOLE else DEFAULTS & {*shown.fields}
+    return [Field(name=name) for name in sorted(names)]
 
 
 def files_of(note: Note) -> list[Shown]:

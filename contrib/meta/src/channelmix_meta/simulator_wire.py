@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, ClassVar
@@ -123,8 +123,12 @@ class GraphSimulator(Simulator):
         params, files = self.read_params(request)
         if not match["object"]:
             return self._batch(request, params)
-        self._authentic(request, params, self.access_token)
+        self._authentic(request, params, self.tokens())
         return self.call(request, match["object"], match["edge"], {**params, **files})
+
+    def tokens(self) -> Collection[str]:
+        """Return the tokens that hold."""
+        return [self.access_token]
 
     def link(self, path: str, after: str) -> str:
         """Return the address of a list's next page; like Meta's it holds the token."""
@@ -137,9 +141,11 @@ class GraphSimulator(Simulator):
             code = 10 if of_conversations else 200
             raise RefusedError(code, f"(#{code}) Requires {needed}", status=403)
 
-    def _authentic(self, request: Request, params: Mapping[str, str], token: str) -> None:
+    def _authentic(
+        self, request: Request, params: Mapping[str, str], tokens: Collection[str]
+    ) -> None:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if given != token:
+        if given not in tokens:
             raise RefusedError(190, "Malformed access token", subcode=467, status=401)
         if self.token_problem is not None:
             text = f"Error validating access token {given}"
@@ -149,7 +155,7 @@ class GraphSimulator(Simulator):
 
     def _batch(self, request: Request, params: Mapping[str, str]) -> Any:
         """Answer a batch with the app's own token; the one call in it is `debug_token`."""
-        self._authentic(request, params, f"{self.app_id}|{self.app_secret}")
+        self._authentic(request, params, [f"{self.app_id}|{self.app_secret}"])
         answers = []
         for call in json.loads(params.get("batch", "[]")):
             url = urlsplit(call["relative_url"])

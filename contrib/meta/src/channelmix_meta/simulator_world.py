@@ -32,6 +32,8 @@ class Note:
     text: str | None
     created: datetime
     attachments: list[dict[str, Any]] = field(factory=list)
+    story: dict[str, Any] | None = None
+    """The story that it answers or mentions the account in, as Graph shows it."""
 
 
 @define(kw_only=True)

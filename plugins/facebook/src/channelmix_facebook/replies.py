@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from channelmix.errors import Rejected, RetryLater, Uncertain
+from channelmix.errors import Rejected
 from channelmix.records import Action, Attachment, Kind, Message, Outgoing, Receipt
 from channelmix_meta.client import Graph, Params
 from channelmix_meta.sending import (
     Call,
     carry_out,
     doomed,
+    media_type,
     own,
     private_reply,
     refuse_locked,
     target_of,
+    upload,
     upload_of,
 )
 
@@ -59,24 +61,31 @@ async def _picture(graph: Graph, attachment: Attachment, page_id: str) -> Params
 
 
 async def _upload(graph: Graph, attachment: Attachment, page_id: str) -> str:
-    """Hand a picture over unseen. One uploaded twice shows nowhere, so doubt is no harm here."""
     params: dict[str, Any] = {"published": False, "temporary": True}
     files = None if attachment.path is None else {"source": await upload_of(attachment)}
     if files is None:
         params["url"] = str(attachment.url)
-    try:
-        answer = await graph.send("POST", f"{page_id}/photos", params, files)
-    except Uncertain as error:
-        raise RetryLater(str(error)) from error
-    return str(answer.get("id"))
+    return await upload(graph, f"{page_id}/photos", params, files, "id")
 
 
 async def _private_reply(graph: Graph, outgoing: Outgoing, page_id: str) -> Call:
-    params = private_reply(outgoing, graph.clock.now())
+    params = private_reply(outgoing, _message(outgoing), graph.clock.now())
     files = None
     if outgoing.attachments and outgoing.attachments[0].path is not None:
         files = {"filedata": await upload_of(outgoing.attachments[0])}
     return Call(path=f"{page_id}/messages", params=params, files=files, names="message_id")
+
+
+def _message(outgoing: Outgoing) -> dict[str, Any]:
+    message: dict[str, Any] = {"metadata": outgoing.token}
+    if not outgoing.attachments:
+        return {**message, "text": outgoing.text}
+    attachment = outgoing.attachments[0]
+    # An uploaded file stands beside the message, which then has an empty payload.
+    payload: dict[str, Any] = {"is_reusable": False}
+    if attachment.path is None:
+        payload["url"] = attachment.url
+    return {**message, "attachment": {"type": media_type(attachment), "payload": payload}}
 
 
 async def _hide(_: Graph, outgoing: Outgoing, _page_id: str) -> Call:

@@ -1,0 +1,3 @@
+"""An Instagram professional account as a channel of channelmix."""
+
+__version__ = "0.1.0"

@@ -174,8 +174,9 @@ def _postback(postback: Json, event: Event) -> Inbound:
 
 
 def _ref(carrier: Json) -> str | None:
-    """Return what an ad or a m.me link carried."""
-    return words(obj(carrier.get("referral")).get("ref"))
+    """Return what an ad, a link to the conversation or a product carried."""
+    referral = obj(carrier.get("referral"))
+    return words(referral.get("ref")) or ident(obj(referral.get("product")).get("id"))
 
 
 def derived(kind: str, event: Event) -> str:

@@ -22,7 +22,12 @@ def signature_ok(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
     The old SHA-1 header does not count, and without a secret nothing is authentic.
     """
     given = headers.get(SIGNATURE, "")
-    return bool(secret) and _same(given, f"sha256={_digest(secret, body)}")
+    return bool(secret) and _same(given, signature(secret, body)[SIGNATURE])
+
+
+def signature(secret: str, body: bytes) -> dict[str, str]:
+    """Sign a body as Meta does; return the header."""
+    return {SIGNATURE: f"sha256={_digest(secret, body)}"}
 
 
 def receive(request: WebhookRequest, *, secrets: Iterable[str], verify_token: str) -> Received:

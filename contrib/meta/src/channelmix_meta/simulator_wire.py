@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -22,7 +20,7 @@ from channelmix.testing.server import serve
 from channelmix.testing.simulator import Answer, Event, Request, Simulator
 
 from channelmix_meta import simulator_events as tell
-from channelmix_meta.signing import proof
+from channelmix_meta.signing import proof, signature
 from channelmix_meta.simulator_fields import FILES, UnknownNameError
 from channelmix_meta.simulator_reading import RefusedError
 from channelmix_meta.simulator_world import Inbox
@@ -91,8 +89,7 @@ class GraphSimulator(Simulator):
     def wrap(self, events: Sequence[Event]) -> tuple[bytes, Mapping[str, str]]:
         """Make a webhook body and sign it with the app secret."""
         body = tell.body(events, self.object_name)
-        digest = hmac.new(self.app_secret.encode(), body, hashlib.sha256).hexdigest()
-        headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={digest}"}
+        headers = {"content-type": "application/json", **signature(self.app_secret, body)}
         return body, headers
 
     async def answer(self, request: Request) -> Answer:

@@ -38,7 +38,7 @@ REASONS: Mapping[str, str] = {
     "followers_count": "profile",
     "username": "profile",
     "biography": "profile",
-    "access_token": "token",
+    "token_type": "token",
     "name": "hashtag or profile",
     "id": "no content asked for",
 }

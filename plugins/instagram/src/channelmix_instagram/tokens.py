@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from attrs import evolve, frozen
-from channelmix.errors import AuthorizationLost, Misconfigured, Rejected
+from channelmix.errors import AuthorizationLost, Misconfigured, Rejected, RetryLater
 from channelmix.hookspecs import Services
 from channelmix.records import Connect, Connected, Renewed
 from channelmix_meta.client import Graph, Refusal
@@ -99,7 +99,7 @@ class Access:
     def _kept(self, answer: Kept) -> Kept:
         token, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not isinstance(seconds, int):
-            raise Rejected("Instagram's answer holds no token with its end")
+            raise RetryLater("Instagram's answer holds no token with its end")
         ends = self.services.clock.now() + timedelta(seconds=seconds)
         return {
             "access_token": token,

@@ -2,66 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from random import Random
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from attrs import define, field
-from channelmix.demo import Facts, Pause, phrases
-from channelmix.hookspecs import Clock
+from attrs import define
+from channelmix.demo import phrases
+from channelmix_meta.demo import VERIFY, AccountDemo, Act
 from channelmix_meta.simulator_reading import RefusedError
 from channelmix_meta.simulator_world import Note
 
-from channelmix_facebook.demo_facts import facts
 from channelmix_facebook.simulator import FacebookSimulator
 from channelmix_facebook.simulator_world import Comment, Post
 
-APP, CHANNEL = "meta", "page"
-VERIFY = "a-word-of-the-demo"
-THROTTLE = RefusedError(80006, "(#80006) There have been too many calls to this account")
-SOON = {
-    "x-business-use-case-usage": json.dumps(
-        {"101010101010101": [{"type": "messenger", "estimated_time_to_regain_access": 1}]}
-    )
-}
-"""What comes with a throttled call: in a minute it may go on."""
-SENDING = ("POST /comments", "POST /messages")
-TROUBLE = 0.15
-"""How often something goes wrong on the way."""
-Thing = Post | Comment | Note
-
 
 @define(eq=False, kw_only=True)
-class FacebookDemo:
-    """A page with its customers, good days and bad moments included."""
+class FacebookDemo(AccountDemo[FacebookSimulator]):
+    """A page with its customers."""
 
-    clock: Clock
-    seed: int
-    sim: FacebookSimulator = field(init=False)
-    _random: Random = field(init=False)
-    _ours: list[Post] = field(factory=list, init=False)
-    _theirs: list[Thing] = field(factory=list, init=False)
-    """What customers said and webhooks told of, as long as it is there."""
-    _coming: list[Callable[[], None]] = field(factory=list, init=False)
+    app: ClassVar[str] = "meta"
+    sending: ClassVar[Sequence[str]] = ("POST /comments", "POST /messages")
+    throttle: ClassVar[RefusedError] = RefusedError(
+        80006, "(#80006) There have been too many calls to this account"
+    )
+    hiding: ClassVar[str] = "is_hidden"
+    said_as: ClassVar[frozenset[str]] = frozenset(
+        {"comment add", "post add", "message add", "mention add", "review add"}
+    )
 
-    def __attrs_post_init__(self) -> None:
-        """Open the page."""
-        self.sim = FacebookSimulator(clock=self.clock, page_name=phrases.COMPANY)
-        self._random = Random(f"facebook {self.seed}")  # noqa: S311 - a play, not a secret
-
-    @contextlib.asynccontextmanager
-    async def online(self) -> AsyncIterator[str]:
-        """Be on the wire, and tell by webhook what happens."""
-        async with self.sim.online() as url:
-            telling = asyncio.create_task(self.sim.run(), name="facebook webhooks")
-            try:
-                yield url
-            finally:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+    def opened(self) -> FacebookSimulator:
+        """Return the simulated page."""
+        return FacebookSimulator(clock=self.clock, page_name=phrases.COMPANY)
 
     def sections(self, url: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return an app with one page."""
@@ -71,188 +41,116 @@ class FacebookDemo:
             "verify_token": VERIFY,
         }
         page = {
-            "app": APP,
+            "app": self.app,
             "api_url": url,
             "page_id": self.sim.account,
             "access_token": self.sim.access_token,
         }
-        return {"apps": {APP: app}, "channels": {CHANNEL: page}}
+        return {"apps": {self.app: app}, "channels": {"page": page}}
 
-    def subscribe(self, base_url: str) -> None:
-        """Let webhooks go there."""
-        self.sim.webhook = f"{base_url}/webhooks/{APP}"
+    def acts(self) -> Sequence[Act]:
+        """Return everything that happens, as often as it does in one round."""
+        often = [self._comment] * 8 + [self.direct] * 4 + [self._reply, self._visit] * 2
+        rare = [
+            *(self._photo_comment, self.direct_photo, self._follow_up, self._review),
+            *(self._mention, self._praise, self._insult, self._personal, self._edit),
+            *(self._remove, self._react, self.first, self._native, self._silent),
+        ]
+        return often + rare
 
-    async def play(self, events: int, pause: Pause) -> None:
-        """Let people do so many things, some of them at once."""
-        while events > 0:
-            together = min(events, self._random.choice((1, 1, 1, 2, 3)))
-            twist = self._twist()
-            for _ in range(together):
-                self._next()()
-            # Without an await in between, so that these go out together.
-            await twist()
-            await pause()
-            events -= together
-
-    async def flush(self) -> None:
-        """Return when no webhook waits or is under way."""
-        await self.sim.flush()
-
-    # --- what happens ---------------------------------------------------------------------------
-
-    def _next(self) -> Callable[[], None]:
-        """Choose what happens next: everything once, in some order, and then all over again."""
-        if not self._ours:
-            return self._post
-        if not self._coming:
-            often = [self._comment] * 8 + [self._direct] * 4 + [self._reply, self._visit] * 2
-            rare = [
-                *(self._photo_comment, self._direct_photo, self._follow_up, self._review),
-                *(self._mention, self._praise, self._insult, self._personal, self._edit),
-                *(self._remove, self._react, self._post, self._native, self._silent),
-            ]
-            self._coming = often + rare
-            self._random.shuffle(self._coming)
-        return self._coming.pop()
-
-    def _someone(self) -> str:
-        return self._random.choice(phrases.PEOPLE)
-
-    def _below(self) -> Post:
-        """Choose one of the page's latest posts."""
-        return self._random.choice(self._ours[-3:])
-
-    def _one_of_theirs(self, *kinds: type) -> Any:
-        """Choose something that was said; None if there is nothing yet."""
-        found = [one for one in self._theirs if isinstance(one, kinds)]
-        return self._random.choice(found[-12:]) if found else None
-
-    def _post(self) -> None:
-        text = phrases.POSTS[len(self._ours) % len(phrases.POSTS)]
-        self._ours.append(self.sim.post(text))
+    def first(self) -> None:
+        """Let the page post something."""
+        text = phrases.POSTS[len(self.ours) % len(phrases.POSTS)]
+        self.ours.append(self.sim.post(text))
 
     def _comment(self) -> None:
-        self._say(self._random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
+        self._say(self.random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
 
     def _praise(self) -> None:
-        self._say(self._random.choice(phrases.PRAISE))
+        self._say(self.random.choice(phrases.PRAISE))
 
     def _insult(self) -> None:
-        self._say(self._random.choice(phrases.INSULTS))
+        self._say(self.random.choice(phrases.INSULTS))
 
     def _personal(self) -> None:
-        self._say(phrases.personal(self._random))
+        self._say(phrases.personal(self.random))
 
     def _say(self, text: str) -> None:
-        self._theirs.append(self.sim.comment(self._below(), self._someone(), text))
+        self.theirs.append(self.sim.comment(self.below(), self.someone(), text))
 
     def _photo_comment(self) -> None:
-        text = self._random.choice(phrases.PHOTO_TEXTS)
-        photo = self.sim.media(self._random.choice(("photo.jpg", "picture.png")))
-        self._theirs.append(self.sim.comment(self._below(), self._someone(), text, photo=photo))
+        text = self.random.choice(phrases.PHOTO_TEXTS)
+        photo = self.sim.media(self.random.choice(("photo.jpg", "picture.png")))
+        self.theirs.append(self.sim.comment(self.below(), self.someone(), text, photo=photo))
 
     def _reply(self) -> None:
-        above = self._one_of_theirs(Comment)
+        above = self.one_of_theirs(Comment)
         if above is None:
             return self._comment()
-        text = self._random.choice(phrases.ANSWERS_TO_OTHERS)
-        self._theirs.append(self.sim.comment(above, self._someone(), text))
+        text = self.random.choice(phrases.ANSWERS_TO_OTHERS)
+        self.theirs.append(self.sim.comment(above, self.someone(), text))
         return None
 
     def _visit(self) -> None:
-        text = self._random.choice(phrases.QUESTIONS)
-        self._theirs.append(self.sim.visitor_post(self._someone(), text))
-
-    def _direct(self) -> None:
-        text = self._random.choice(phrases.QUESTIONS)
-        self._theirs.append(self.sim.direct_message(self._someone(), text))
-
-    def _direct_photo(self) -> None:
-        text = self._random.choice(phrases.PHOTO_TEXTS)
-        name = self._random.choice(("photo.jpg", "film.mp4"))
-        who, picture = self._someone(), self.sim.picture(name)
-        self._theirs.append(self.sim.direct_message(who, text, attachments=[picture]))
+        text = self.random.choice(phrases.QUESTIONS)
+        self.theirs.append(self.sim.visitor_post(self.someone(), text))
 
     def _follow_up(self) -> None:
         """Let somebody ask again who asked before."""
-        asked = self._one_of_theirs(Comment, Note)
-        text = self._random.choice(phrases.FOLLOW_UPS)
+        asked = self.one_of_theirs(Comment, Note)
+        text = self.random.choice(phrases.FOLLOW_UPS)
         if isinstance(asked, Note):
-            self._theirs.append(self.sim.direct_message(asked.author.name, text))
+            self.theirs.append(self.sim.direct_message(asked.author.name, text))
         elif asked is not None:
-            self._theirs.append(self.sim.comment(asked, asked.author.name, text))
+            self.theirs.append(self.sim.comment(asked, asked.author.name, text))
         else:
-            self._direct()
+            self.direct()
 
     def _review(self) -> None:
-        positive = self._random.random() < 0.5  # noqa: PLR2004 - one half
-        text = self._random.choice(phrases.PRAISE if positive else phrases.COMPLAINTS)
-        self.sim.review(self._someone(), text, positive=positive)
+        positive = self.random.random() < 0.5  # noqa: PLR2004 - one half
+        text = self.random.choice(phrases.PRAISE if positive else phrases.COMPLAINTS)
+        self.sim.review(self.someone(), text, positive=positive)
 
     def _mention(self) -> None:
-        text = self._random.choice(phrases.MENTIONS).format(company=phrases.COMPANY)
-        self.sim.mention(self._someone(), text)
+        text = self.random.choice(phrases.MENTIONS).format(company=phrases.COMPANY)
+        self.sim.mention(self.someone(), text)
 
     def _edit(self) -> None:
-        thing = self._one_of_theirs(Comment, Post)
+        thing = self.one_of_theirs(Comment, Post)
         if thing is None:
             return self._comment()
         self.sim.edit(thing, f"{thing.text or 'Foto'} (PS: eilt!)")
         return None
 
     def _remove(self) -> None:
-        thing = self._one_of_theirs(Comment, Note)
+        thing = self.one_of_theirs(Comment, Note)
         if thing is None:
             return self._comment()
-        self._theirs.remove(thing)
+        self.theirs.remove(thing)
         self.sim.remove(thing)
         return None
 
     def _react(self) -> None:
-        name = self._random.choice(("love", "haha", "angry", "sad"))
-        self.sim.react(self._below(), self._someone(), name)
+        name = self.random.choice(("love", "haha", "angry", "sad"))
+        self.sim.react(self.below(), self.someone(), name)
 
     def _native(self) -> None:
         """Let a colleague answer in Facebook's own app."""
-        thing = self._one_of_theirs(Comment, Note)
+        thing = self.one_of_theirs(Comment, Note)
         if thing is None:
-            return self._direct()
+            return self.direct()
         self.sim.native_reply(thing, phrases.OUR_OWN_APP)
         return None
 
     def _silent(self) -> None:
         """Let something be said that no webhook tells of."""
-        text, who = self._random.choice(phrases.QUESTIONS), self._someone()
-        kind = self._random.randrange(4)
+        text, who = self.random.choice(phrases.QUESTIONS), self.someone()
+        kind = self.random.randrange(4)
         if kind == 0:
-            self.sim.comment(self._below(), who, text, push=False)
+            self.sim.comment(self.below(), who, text, push=False)
         elif kind == 1:
             self.sim.visitor_post(who, text, push=False)
         elif kind == 2:  # noqa: PLR2004 - the third of four
             self.sim.direct_message(who, text, push=False)
         else:
             self.sim.review(who, text, positive=False, push=False)
-
-    # --- what goes wrong ------------------------------------------------------------------------
-
-    def _twist(self) -> Callable[[], Any]:
-        """Choose how webhooks arrive, and perhaps something that goes wrong with our calls."""
-        if self._random.random() >= TROUBLE:
-            return self.sim.flush
-        match self._random.randrange(5):
-            case 0:
-                return lambda: self.sim.flush(repeat=2)
-            case 1:
-                return lambda: self.sim.flush(backwards=True)
-            case 2:
-                self.sim.fault("close_after_accept", on=self._random.choice(SENDING))
-            case 3:
-                self.sim.fault("error_after_accept", on=self._random.choice(SENDING))
-            case _:
-                on = self._random.choice(SENDING)
-                self.sim.refuse(THROTTLE, on=on, headers=SOON)
-        return self.sim.flush
-
-    def facts(self) -> Facts:
-        """Say what the page saw."""
-        return facts(self.sim)

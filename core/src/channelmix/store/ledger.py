@@ -73,17 +73,27 @@ def ledger(connection: sa.Connection, *, pushing: frozenset[str]) -> Ledger:
 
 
 def swept_only(channels: Collection[str]) -> sa.Select[tuple[str, str]]:
-    """Select channel and external id of each message of which the network pushed nothing.
+    """Select channel and external id of each customer's message that the network did not push.
 
-    One that was pushed, then edited and swept, was pushed.
+    One that was pushed, then edited and swept, was pushed; so was one of which only the id was.
     """
-    told, other = s.inbounds, s.inbounds.alias()
+    told, other, said = s.inbounds, s.inbounds.alias(), s.messages
     pushed = sa.exists().where(
         other.c.channel == told.c.channel, other.c.item == told.c.item, other.c.pushed == sa.true()
     )
+    foreign = sa.exists().where(
+        said.c.channel == told.c.channel,
+        said.c.external_id == told.c.item,
+        said.c.own == sa.false(),
+    )
+    looked_up = sa.exists().where(
+        s.raw_events.c.id == told.c.event_id,
+        s.lookups.c.channel == told.c.channel,
+        s.lookups.c.source == s.raw_events.c.source,
+    )
     return (
         sa.select(told.c.channel, told.c.item)
-        .where(told.c.type == "message", told.c.channel.in_(channels), ~pushed)
+        .where(told.c.type == "message", told.c.channel.in_(channels), ~pushed, foreign, ~looked_up)
         .distinct()
     )
 

@@ -128,7 +128,7 @@ class Road:
         world = self.sim.world
         notes = [note for one in world.conversations.values() for note in one.notes]
         said: list[Comment | Note] = [*world.comments.values(), *notes]
-        return [one.id for one in said if one.text == text and one.author == world.page]
+        return [one.id for one in said if one.text == text and one.author == world.account]
 
     async def proven(self) -> None:
         """See that the books are balanced, and that the page's own record agrees with them."""

@@ -261,12 +261,6 @@ def database(new_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def toy_class() -> type[Toy]:
-    """The toy network's plugin, to make others of."""
-    return Toy
-
-
-@pytest.fixture
 def toy_settings(tmp_path: Path, database: str) -> Settings:
     def make(**sections: Any) -> dict[str, Any]:
         return {

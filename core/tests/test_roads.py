@@ -18,7 +18,7 @@ def polled(desk: Desk, one: dict[str, Any]) -> journal.Arrival:
         scope="toy",
         app="toy",
         road=Road.POLL,
-        events=[RawEvent(key="polled", body=body, channel="toy", source="feed")],
+        events=[RawEvent(key=f"polled {one['id']}", body=body, channel="toy", source="feed")],
         at=desk.clock.now(),
     )
 
@@ -38,3 +38,19 @@ async def test_what_is_swept_and_pushed_in_one_batch_was_pushed(
         await push(desk, said)
         await desk.drain()
         assert (await desk.ledger()).sweep_only == 0
+
+
+async def test_what_was_looked_up_after_a_push_was_not_found_by_a_sweep(
+    open_desk: Any, push: Any, until: Any
+) -> None:
+    async with open_desk() as desk:
+        # Both arrive by a poll; of the first the network pushed the id.
+        desk.registry.get("toy").feed = [{"id": "c2", "by": "eva", "text": "Only my id was pushed"}]
+        await push(desk, {"type": "lookup", "id": "c2"})
+        await until(desk, desk.tickets)
+        assert (await desk.ledger()).sweep_only == 0
+        said = [{"id": "c3", "by": "ole", "text": "Nothing was"}, {"id": "p", "type": "own"}]
+        await desk.store.write(lambda c: journal.append(c, [polled(desk, one) for one in said]))
+        desk.bell.ring()
+        await desk.drain()
+        assert (await desk.ledger()).sweep_only == 1

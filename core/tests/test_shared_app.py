@@ -34,10 +34,10 @@ PICTURED = {"id": "p1", "by": "ole", "text": "Broken!", "account": "acme.pics", 
 
 
 @pytest.fixture
-def networks(toy_class: type[Channel]) -> dict[str, Any]:
+def networks(toy: type[Channel]) -> dict[str, Any]:
     """Two networks of one company. The second says several things in one event of the first."""
 
-    class Wall(toy_class):  # type: ignore[misc, valid-type]  # made by a fixture
+    class Wall(toy):  # type: ignore[misc, valid-type]  # made by a fixture
         App: ClassVar[Any] = CompanyApp
         Config: ClassVar[Any] = AccountConfig
 

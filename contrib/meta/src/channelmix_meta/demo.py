@@ -64,6 +64,10 @@ class AccountDemo(abc.ABC, Generic[S]):
         """Publish something."""
 
     @abc.abstractmethod
+    def say(self, text: str) -> None:
+        """Let somebody comment on something that the account published."""
+
+    @abc.abstractmethod
     def acts(self) -> Sequence[Act]:
         """Return everything that happens, as often as it does in one round."""
 
@@ -121,6 +125,22 @@ class AccountDemo(abc.ABC, Generic[S]):
         """Choose something that was said; None if there is nothing yet."""
         found = [one for one in self.theirs if isinstance(one, kinds)]
         return self.random.choice(found[-12:]) if found else None
+
+    def comment(self) -> None:
+        """Let somebody ask or complain in public."""
+        self.say(self.random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
+
+    def praise(self) -> None:
+        """Let somebody be content."""
+        self.say(self.random.choice(phrases.PRAISE))
+
+    def insult(self) -> None:
+        """Let somebody be rude."""
+        self.say(self.random.choice(phrases.INSULTS))
+
+    def personal(self) -> None:
+        """Let somebody tell what the public should not read."""
+        self.say(phrases.personal(self.random))
 
     def direct(self) -> None:
         """Let somebody write."""

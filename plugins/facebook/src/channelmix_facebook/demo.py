@@ -50,10 +50,10 @@ class FacebookDemo(AccountDemo[FacebookSimulator]):
 
     def acts(self) -> Sequence[Act]:
         """Return everything that happens, as often as it does in one round."""
-        often = [self._comment] * 8 + [self.direct] * 4 + [self._reply, self._visit] * 2
+        often = [self.comment] * 8 + [self.direct] * 4 + [self._reply, self._visit] * 2
         rare = [
             *(self._photo_comment, self.direct_photo, self._follow_up, self._review),
-            *(self._mention, self._praise, self._insult, self._personal, self._edit),
+            *(self._mention, self.praise, self.insult, self.personal, self._edit),
             *(self._remove, self._react, self.first, self._native, self._silent),
         ]
         return often + rare
@@ -63,19 +63,8 @@ class FacebookDemo(AccountDemo[FacebookSimulator]):
         text = phrases.POSTS[len(self.ours) % len(phrases.POSTS)]
         self.ours.append(self.sim.post(text))
 
-    def _comment(self) -> None:
-        self._say(self.random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
-
-    def _praise(self) -> None:
-        self._say(self.random.choice(phrases.PRAISE))
-
-    def _insult(self) -> None:
-        self._say(self.random.choice(phrases.INSULTS))
-
-    def _personal(self) -> None:
-        self._say(phrases.personal(self.random))
-
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Let somebody comment on a post."""
         self.theirs.append(self.sim.comment(self.below(), self.someone(), text))
 
     def _photo_comment(self) -> None:
@@ -86,7 +75,7 @@ class FacebookDemo(AccountDemo[FacebookSimulator]):
     def _reply(self) -> None:
         above = self.one_of_theirs(Comment)
         if above is None:
-            return self._comment()
+            return self.comment()
         text = self.random.choice(phrases.ANSWERS_TO_OTHERS)
         self.theirs.append(self.sim.comment(above, self.someone(), text))
         return None
@@ -118,14 +107,14 @@ class FacebookDemo(AccountDemo[FacebookSimulator]):
     def _edit(self) -> None:
         thing = self.one_of_theirs(Comment, Post)
         if thing is None:
-            return self._comment()
+            return self.comment()
         self.sim.edit(thing, f"{thing.text or 'Foto'} (PS: eilt!)")
         return None
 
     def _remove(self) -> None:
         thing = self.one_of_theirs(Comment, Note)
         if thing is None:
-            return self._comment()
+            return self.comment()
         self.theirs.remove(thing)
         self.sim.remove(thing)
         return None

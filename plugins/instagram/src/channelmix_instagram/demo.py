@@ -51,10 +51,10 @@ class InstagramDemo(AccountDemo[InstagramSimulator]):
 
     def acts(self) -> Sequence[Act]:
         """Return everything that happens, as often as it does in one round."""
-        often = [self._comment] * 6 + [self.direct, self.direct_photo, self._story_reply] * 3
+        often = [self.comment] * 6 + [self.direct, self.direct_photo, self._story_reply] * 3
         rare = [
-            *(self._reply, self._story_mention, self._follow_up, self._mention, self._praise),
-            *(self._insult, self._personal, self._edit, self._unsend, self._react, self._boosted),
+            *(self._reply, self._story_mention, self._follow_up, self._mention, self.praise),
+            *(self.insult, self.personal, self._edit, self._unsend, self._react, self._boosted),
             *(self.first, self._native, self._native, self._silent, self._press),
         ]
         return often + rare
@@ -64,28 +64,21 @@ class InstagramDemo(AccountDemo[InstagramSimulator]):
         text = phrases.POSTS[len(self.ours) % len(phrases.POSTS)]
         self.ours.append(self.sim.post(text))
 
-    def _say(self, text: str, below: Media | Comment | None = None, **more: Any) -> None:
-        thing = self.sim.comment(below or self.below(), self.someone(), text, **more)
-        self.theirs.append(thing)
+    def say(self, text: str) -> None:
+        """Let somebody comment on a picture."""
+        self._say(self.below(), text)
 
-    def _comment(self) -> None:
-        self._say(self.random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
-
-    def _praise(self) -> None:
-        self._say(self.random.choice(phrases.PRAISE))
-
-    def _insult(self) -> None:
-        self._say(self.random.choice(phrases.INSULTS))
-
-    def _personal(self) -> None:
-        self._say(phrases.personal(self.random))
+    def _say(self, below: Media | Comment, text: str, **more: Any) -> None:
+        self.theirs.append(self.sim.comment(below, self.someone(), text, **more))
 
     def _boosted(self) -> None:
         """Let somebody comment where the post is shown as an ad."""
-        self._say(self.random.choice(phrases.QUESTIONS), ad=f"7700{len(self.theirs)}")
+        text = self.random.choice(phrases.QUESTIONS)
+        self._say(self.below(), text, ad=f"7700{len(self.theirs)}")
 
     def _reply(self) -> None:
-        self._say(self.random.choice(phrases.ANSWERS_TO_OTHERS), self.one_of_theirs(Comment))
+        above = self.one_of_theirs(Comment) or self.below()
+        self._say(above, self.random.choice(phrases.ANSWERS_TO_OTHERS))
 
     def _story_reply(self) -> None:
         text = self.random.choice(STORY_REPLIES)

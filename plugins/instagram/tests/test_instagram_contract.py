@@ -34,8 +34,15 @@ LISTS = {
 EDGE_NAMES = {"message_attachments": ["message_attachments", "messageattachments"]}
 """Meta's list for graph.instagram.com writes this one without the line."""
 UNLISTED = {
-    "facebook": {("Me", "user_id"), ("Me", "username")},  # asked for with log-in at Instagram only
+    "facebook": {
+        # Asked for with log-in at Instagram only.
+        ("Me", "user_id"),
+        ("Me", "username"),
+        # A person's, while logging in: Meta's list of User has it.
+        ("Me", "accounts"),
+    },
     "instagram": {
+        ("Me", "accounts"),
         # The pages "Mentions" and reference of IG User name both for this host, the list does not.
         ("IGUser", "mentioned_comment"),
         ("IGUser", "mentioned_media"),
@@ -80,7 +87,7 @@ def unknown(
         if one.name not in known and (kind, one.name) not in UNLISTED[login]:
             yield f"{kind}.{one.name}"
         below = EDGES.get(kind, {}).get(one.name)
-        if below is not None and kind in LISTS[login]:
+        if below is not None and below in LISTS[login]:
             takes = params_of(contract, login, "GET", kind, one.name) | GENERIC
             yield from (f"{kind}.{one.name}({name})" for name in set(one.params) - takes)
             yield from unknown(contract, login, below, one.below or ())

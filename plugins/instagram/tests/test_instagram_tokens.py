@@ -100,7 +100,7 @@ async def test_a_code_counts_once(at: Any) -> None:
 
 async def test_another_account_is_refused_and_nothing_is_kept(at: Any) -> None:
     at.channel.config = evolve(at.channel.config, account_id="17841499999999999")
-    with pytest.raises(Rejected, match=r"log in as that one"):
+    with pytest.raises(Rejected, match="log in as that"):
         await connect(at)
     assert at.vault.values == {}
 
@@ -111,13 +111,57 @@ async def test_without_the_instagram_app_it_cannot_work(at: Any) -> None:
         await at.channel.connect(Connect(redirect_uri=BACK))
 
 
-async def test_with_log_in_at_facebook_the_token_is_a_setting(stage: Any) -> None:
+# connecting at Facebook
+
+
+@pytest.fixture
+async def page(stage: Any) -> Any:
+    """The account with log-in at Facebook."""
     async with stage("facebook") as s:
-        with pytest.raises(Misconfigured, match="access_token"):
-            await s.channel.connect(Connect(redirect_uri=BACK))
-        assert await s.channel.renew(s.channel.services) == evolve(
-            await s.channel.renew(s.channel.services), expires_at=None, again_in=None
-        )
+        without_token(s)
+        yield s
+
+
+async def test_at_facebook_the_linked_pages_token_is_found_and_kept(page: Any) -> None:
+    page.sim.fields.clear()
+    first = await page.channel.connect(Connect(redirect_uri=BACK))
+    parts = urlsplit(first.url)
+    assert parts.path == "/v26.0/dialog/oauth"
+    assert "instagram_manage_messages" in dict(parse_qsl(parts.query))["scope"].split(",")
+    done = await connect(page)
+    assert (done.account, done.expires_at) == (page.sim.username, None)
+    assert page.vault.values["token"]["access_token"] == page.sim.access_token
+    assert page.sim.fields == {"feed"}
+    await page.channel.poll(Poll(source="media"))
+    assert (await page.channel.renew(page.channel.services)).again_in is None
+
+
+async def test_a_page_that_has_the_app_keeps_its_fields(page: Any) -> None:
+    before = set(page.sim.fields)
+    await connect(page)
+    assert page.sim.fields == before
+
+
+async def test_whose_pages_are_not_linked_is_refused_and_told(page: Any) -> None:
+    page.sim.linked = False
+    with pytest.raises(Rejected, match=r"Stadtbad \(no account\).*log in as that"):
+        await connect(page)
+    assert page.vault.values == {}
+
+
+async def test_at_facebook_a_code_counts_once_too(page: Any) -> None:
+    first = await page.channel.connect(Connect(redirect_uri=BACK))
+    callback = page.sim.desk.agree(first.url)
+    again = Connect(redirect_uri=BACK, callback=callback, memory=first.memory)
+    await page.channel.connect(again)
+    with pytest.raises(Rejected, match="no token for this code"):
+        await page.channel.connect(again)
+
+
+async def test_without_the_app_nobody_logs_in_at_facebook(page: Any) -> None:
+    page.channel.app = evolve(page.channel.app, app_id=None)
+    with pytest.raises(Misconfigured, match="app_id"):
+        await page.channel.connect(Connect(redirect_uri=BACK))
 
 
 # renewing

@@ -6,17 +6,15 @@ A network's own class answers one authentic call in `call`; this one does the re
 from __future__ import annotations
 
 import abc
-import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import define, field
-from channelmix.testing.server import serve
 from channelmix.testing.simulator import Answer, Event, Request, Simulator
 
 from channelmix_meta import simulator_events as tell
@@ -38,10 +36,10 @@ class GraphSimulator(Simulator):
     """`messenger` or `instagram`: whose conversations there are."""
 
     app_id: str = "990000000000001"
-    base_url: str = ""
     world: Inbox = field(init=False)
     app_secret: str = "simulated-app-secret"  # noqa: S105 - the simulator's own, opens nothing
     access_token: str = "EAAsimulatedAccountToken"  # noqa: S105 - as above
+    verify_token: str = "simulated-verify-token"  # noqa: S105 - as above
     permissions: set[str] = field(factory=set)
     fields: set[str] = field(factory=set)
     """The webhook fields that the app is subscribed to."""
@@ -55,12 +53,6 @@ class GraphSimulator(Simulator):
     """Usage headers sent with every answer."""
     echo_first: bool = False
     """Deliver the echo of a reply before the reply itself is answered."""
-
-    @contextlib.asynccontextmanager
-    async def online(self, *, port: int = 0) -> AsyncIterator[str]:
-        """Be on the wire, and give the base URL."""
-        async with serve(self, port=port) as self.base_url:
-            yield self.base_url
 
     def refuse(
         self,
@@ -151,14 +143,18 @@ class GraphSimulator(Simulator):
             raise RefusedError(100, "Invalid appsecret_proof provided in the API argument")
 
     def _batch(self, request: Request, params: Mapping[str, str]) -> Any:
-        """Answer a batch with the app's own token; the one call in it is `debug_token`."""
+        """Answer a batch with the app's own token."""
         self._authentic(request, params, [f"{self.app_id}|{self.app_secret}"])
         answers = []
         for call in json.loads(params.get("batch", "[]")):
             url = urlsplit(call["relative_url"])
-            body = self._debug(dict(parse_qsl(url.query))) if url.path == "debug_token" else {}
+            body = self.app_call(url.path, dict(parse_qsl(url.query)))
             answers.append({"code": 200 if body else 404, "body": json.dumps(body)})
         return answers
+
+    def app_call(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Answer one call of a batch with the app's own token; empty: there is no such thing."""
+        return self._debug(query) if path == "debug_token" else {}
 
     def _debug(self, query: Mapping[str, str]) -> dict[str, Any]:
         data = {

@@ -53,7 +53,7 @@ Banning is our reading: the guide "Manage a Page" has a list for all its calls t
 
 
 @define(eq=False, kw_only=True, slots=False)
-class FacebookSimulator(Kit):
+class FacebookSimulator(Script):
     """One simulated page."""
 
     object_name: ClassVar[str] = "page"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
 from attrs import define
+from channelmix.records import Kind
 from channelmix.testing.simulator import Event
+from channelmix_meta.simulator_kit import Kit
 from channelmix_meta.simulator_media import FILES
-from channelmix_meta.simulator_script import InboxScript
 from channelmix_meta.simulator_world import Note, Person
 
 from channelmix_facebook import simulator_events as tell
@@ -13,8 +17,12 @@ from channelmix_facebook.simulator_world import Comment, Post, Review, World
 
 
 @define(eq=False, kw_only=True, slots=False)
-class Script(InboxScript[World]):
+class Script(Kit[World]):
     """The page and its people."""
+
+    kinds: ClassVar[Sequence[Kind]] = (Kind.POST, Kind.COMMENT, Kind.DIRECT_MESSAGE)
+    limit: ClassVar[int] = 32
+    outside_window: ClassVar[int] = 2018278
 
     account: str = "101010101010101"
     page_name: str = "Stadtwerke Musterstadt"
@@ -27,6 +35,32 @@ class Script(InboxScript[World]):
     def page(self) -> Person:
         """The page itself."""
         return self.world.account
+
+    # as the conformance kit plays it
+
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """What the section of a channel says that talks to this page."""
+        return {
+            "page_id": self.account,
+            "access_token": self.access_token,
+            "app_secret": self.app_secret,
+            "verify_token": self.verify_token,
+            "app_id": self.app_id,
+        }
+
+    def customer(self, kind: Kind, text: str) -> str:
+        """Let somebody write on the page, below a post of the page, or to the page."""
+        if kind is Kind.DIRECT_MESSAGE:
+            return self.direct_message("Jonas Weber", text).id
+        if kind is Kind.POST:
+            return self.visitor_post("Jonas Weber", text).id
+        ours = [one for one in self.world.posts.values() if one.author == self.page]
+        return self.comment(ours[-1] if ours else self.post("News"), "Mira Sommer", text).id
+
+    def public(self) -> Sequence[Any]:
+        """Return posts and comments."""
+        return [*self.world.posts.values(), *self.world.comments.values()]
 
     # in public
 

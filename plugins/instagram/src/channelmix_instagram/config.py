@@ -29,7 +29,7 @@ class InstagramConfig:
     )
     access_token: Secret = setting(
         default=Secret(),
-        help="The linked page's token; for log-in at Instagram better `channelmix connect`.",
+        help="A token of your own; left out, the one that `channelmix connect` brings.",
     )
     username: str | None = setting(
         default=None,

@@ -39,6 +39,7 @@ from channelmix_meta.looking import Look, find
 
 from channelmix_instagram import health, looking, parsing, policy, polling, replies, reviewing
 from channelmix_instagram.config import InstagramConfig
+from channelmix_instagram.connecting import FacebookLogin, InstagramLogin
 from channelmix_instagram.tokens import Access
 
 
@@ -73,13 +74,7 @@ class Instagram(Channel):
             secret=secret.reveal(),
             host=(self.api_url or (INSTAGRAM if self.at_instagram else FACEBOOK)).rstrip("/"),
         )
-        return Access(
-            config=self.config,
-            app=self.app,
-            services=services,
-            graph=graph,
-            api_url=self.api_url.rstrip("/") if self.api_url else None,
-        )
+        return Access(config=self.config, services=services, graph=graph)
 
     async def graph(self, services: Services) -> Graph:
         """Return the Graph API as this account sees it. Raises: `AuthorizationLost`."""
@@ -100,8 +95,11 @@ class Instagram(Channel):
 
     @hook
     async def connect(self, request: Connect) -> Connected:
-        """Take one step of logging in at Instagram."""
-        return await self.access(self.services).connect(request)
+        """Take one step of logging in, at Instagram or at Facebook."""
+        login = InstagramLogin if self.at_instagram else FacebookLogin
+        url = self.api_url.rstrip("/") if self.api_url else None
+        access = self.access(self.services)
+        return await login(app=self.app, access=access, api_url=url).step(request)
 
     @hook
     async def renew(self, services: Services) -> Renewed:

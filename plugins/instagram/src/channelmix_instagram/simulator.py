@@ -14,6 +14,7 @@ another shape. It refuses parameters and fields that do not exist.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 from attrs import define, field
@@ -68,6 +69,8 @@ class InstagramSimulator(Script):
     login: Literal["facebook", "instagram"] = "facebook"
     permissions: set[str] = field(factory=lambda: {*PERMISSIONS, *SCOPES})
     fields: set[str] = field(factory=lambda: set(FIELDS))
+    linked: bool = True
+    """Whether the account is linked to the page."""
     message_access: bool = True
     """Whether the account lets apps read its messages."""
     desk: Desk = field(init=False)
@@ -80,9 +83,35 @@ class InstagramSimulator(Script):
 
     def tokens(self) -> Collection[str]:
         """Return the tokens that hold."""
-        if self.login == "facebook":
-            return super().tokens()
-        return self.desk.valid(self.clock.now())
+        people = self.desk.valid(self.clock.now())
+        return [*super().tokens(), *people] if self.login == "facebook" else people
+
+    def app_call(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Answer one call of a batch with the app's own token."""
+        if path == "oauth/access_token":
+            return self.desk.at_facebook(query, self.clock.now())
+        return super().app_call(path, query)
+
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """What the section of a channel says that talks to this account."""
+        if self.login == "instagram" and not self.desk.issued:
+            self.access_token = self.desk.issue(self.clock.now() - timedelta(days=2))
+        return {
+            "account_id": self.account,
+            "login": self.login,
+            "username": self.username,
+            "access_token": self.access_token,
+            "app_id": self.app_id,
+            "app_secret": self.app_secret,
+            "verify_token": self.verify_token,
+            "instagram_app_id": self.app_id,
+            "instagram_app_secret": self.app_secret,
+        }
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Let a person agree at the address of a log-in."""
+        return self.desk.agree(url)
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request."""
@@ -134,7 +163,17 @@ class InstagramSimulator(Script):
             link=self.link,
             platform=self.platform,
             subscribed=[app] if self.fields else [],
+            accounts=self._accounts(),
         )
+
+    def _accounts(self) -> Sequence[Mapping[str, Any]]:
+        """Return the pages of the person who logs in: one without an account, and ours."""
+        linked = {"id": self.account, "username": self.username}
+        ours = {"id": "101", "name": self.account_name, "access_token": self.access_token}
+        return [
+            {"id": "100", "name": "Stadtbad", "access_token": "EAAanotherPage"},
+            {**ours, "instagram_business_account": linked if self.linked else None},
+        ]
 
     def _writer(self) -> Writer:
         return Writer(

@@ -1,6 +1,7 @@
 """Which fields and parameters the simulated account knows. The names are those of Meta's reference.
 
-`Me` is whose token it is: the linked page, or with log-in at Instagram the account.
+`Me` is whose token it is: the linked page, with log-in at Instagram the account, and while a
+person logs in at Facebook that person.
 """
 
 from __future__ import annotations
@@ -37,11 +38,16 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "Attachment": frozenset({"id", "mime_type", "name", "image_data", "video_data", "file_url"}),
     "Share": frozenset({"link"}),
     "Profile": frozenset({"id", "username"}),
+    "Account": frozenset({"id", "name", "access_token", "instagram_business_account"}),
     "Application": frozenset({"id", "app_id", "subscribed_fields"}),
 }
 EDGES: Mapping[str, Mapping[str, str]] = {
     "IGUser": {"media": "IGMedia"},
-    "Me": {"conversations": "UnifiedThread", "subscribed_apps": "Application"},
+    "Me": {
+        "accounts": "Account",
+        "conversations": "UnifiedThread",
+        "subscribed_apps": "Application",
+    },
     "IGMedia": {"comments": "IGComment"},
     "IGComment": {"replies": "IGComment"},
     "UnifiedThread": {"messages": "UnifiedMessage"},

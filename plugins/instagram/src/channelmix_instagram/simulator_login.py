@@ -1,12 +1,14 @@
-"""Log-in at Instagram, simulated: codes, tokens of an hour and of 60 days, and their renewal.
+"""Log-ins, simulated: codes, tokens of an hour and of 60 days, and their renewal.
 
-Sources: Instagram Platform, "Business Login for Instagram", "Refresh Access Token".
+Sources: Instagram Platform, "Business Login for Instagram", "Refresh Access Token"; Facebook Login,
+"Manually Build a Login Flow", "Long-Lived Access Tokens".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, field
@@ -46,6 +48,17 @@ class Desk:
     def valid(self, now: datetime) -> list[str]:
         """Return the tokens that hold."""
         return [token for token, (_, ends) in self.issued.items() if now < ends]
+
+    def at_facebook(self, query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+        """Answer `oauth/access_token` of graph.facebook.com: a user's token, short or long."""
+        app = (query.get("client_id"), query.get("client_secret"))
+        long = query.get("grant_type") == "fb_exchange_token"
+        address = self.codes.pop(query.get("code", ""), None)
+        good = query.get("fb_exchange_token") in self.valid(now) if long else address is not None
+        if app != (self.app_id, self.secret) or not good or address != query.get("redirect_uri"):
+            return RefusedError(100, "Invalid verification code", subcode=36009).body()
+        life = LONG if long else SHORT
+        return {"access_token": self.issue(now, life), "token_type": "bearer"}
 
     def answer(self, request: Request, now: datetime) -> Answer | None:
         """Answer what is about tokens; None: it is something else."""

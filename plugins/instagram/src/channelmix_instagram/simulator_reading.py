@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,9 @@ from channelmix_instagram.simulator_world import Comment, Media, World, handle, 
 @define(kw_only=True)
 class AccountReader(Reader[World]):
     """Reads an account's world at one moment."""
+
+    accounts: Sequence[Mapping[str, Any]] = ()
+    """The pages of the person who logs in."""
 
     def ref(self, person: Person) -> dict[str, str]:
         """Return a person as Instagram names people."""
@@ -118,6 +121,9 @@ _EDGES: Mapping[tuple[str, str], _List] = {
     ("Me", "conversations"): lambda reader, _, params: reader.conversations(params),
     ("Me", "subscribed_apps"): lambda reader, _, __: [
         Shown(kind="Application", fields=one) for one in reader.subscribed
+    ],
+    ("Me", "accounts"): lambda reader, _, __: [
+        Shown(kind="Account", fields=one) for one in reader.accounts
     ],
     ("IGMedia", "comments"): lambda reader, thing, _: reader.below(thing),
     ("IGComment", "replies"): lambda reader, thing, _: reader.below(thing),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from attrs import define
+from channelmix.records import Kind
 from channelmix_meta import simulator_events as tell_message
+from channelmix_meta.simulator_kit import Kit
 from channelmix_meta.simulator_media import FILES
-from channelmix_meta.simulator_script import InboxScript
 from channelmix_meta.simulator_world import Note, Person
 
 from channelmix_instagram import simulator_events as tell
@@ -15,8 +17,13 @@ from channelmix_instagram.simulator_world import Comment, Media, World, handle
 
 
 @define(eq=False, kw_only=True, slots=False)
-class Script(InboxScript[World]):
+class Script(Kit[World]):
     """The account and its people."""
+
+    # Mentions cannot be polled, nor answers to them be seen, so the kit cannot ask for them.
+    kinds: ClassVar[Sequence[Kind]] = (Kind.COMMENT, Kind.DIRECT_MESSAGE, Kind.STORY_REPLY)
+    limit: ClassVar[int] = 80002
+    outside_window: ClassVar[int] = 2534022
 
     account: str = "17841400000000001"
     account_name: str = "Stadtwerke Musterstadt"
@@ -31,6 +38,21 @@ class Script(InboxScript[World]):
     def username(self) -> str:
         """The account's name at Instagram."""
         return handle(self.world.account)
+
+    # as the conformance kit plays it
+
+    def customer(self, kind: Kind, text: str) -> str:
+        """Let somebody comment, name the account, write to it or answer a story."""
+        if kind is Kind.DIRECT_MESSAGE:
+            return self.direct_message("Jonas Weber", text).id
+        if kind is Kind.STORY_REPLY:
+            return self.story_reply("Jonas Weber", text).id
+        ours = [one for one in self.world.posts.values() if one.author == self.world.account]
+        return self.comment(ours[-1] if ours else self.post("News"), "Mira Sommer", text).id
+
+    def public(self) -> Sequence[Any]:
+        """Return media and comments."""
+        return [*self.world.posts.values(), *self.world.comments.values()]
 
     # in public
 

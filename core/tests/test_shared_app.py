@@ -11,7 +11,7 @@ from channelmix import Plugin, config, hook
 from channelmix.config import Secret, setting
 from channelmix.errors import ConfigError, InvalidPayload
 from channelmix.hookspecs import Channel
-from channelmix.records import Ingested, Payload, RawEvent, Split
+from channelmix.records import Payload, RawEvent, Split
 
 
 @attrs.frozen(kw_only=True)
@@ -56,10 +56,6 @@ def networks(toy: type[Channel]) -> dict[str, Any]:
             body = json.dumps({**one, "id": f"{one['id']}-{number}"}).encode()
             return RawEvent(key=body.decode(), body=body, account="acme.pics")
 
-        @hook
-        def ingest(self, event: RawEvent) -> Ingested:
-            return super().ingest(event)
-
     return {"toy": Wall, "album": Album}
 
 
@@ -82,11 +78,9 @@ async def test_who_cannot_cut_leaves_the_event_as_it_is(open_desk, networks, pus
 def test_networks_that_read_an_app_differently_cannot_share_it(
     networks: dict[str, Any], tmp_path: Any
 ) -> None:
-    class Stranger(networks["album"]):  # type: ignore[misc, name-defined]  # made by a fixture
-        network: ClassVar[str] = "stranger"
-        App: ClassVar[Any] = AccountConfig
-
-    classes: dict[str, type[Plugin]] = {**networks, "stranger": Stranger}
+    other = {"network": "stranger", "App": AccountConfig}
+    stranger = type("Stranger", (networks["album"],), other)
+    classes: dict[str, type[Plugin]] = {**networks, "stranger": stranger}
     wrong = {**CHANNELS, "other": {"network": "stranger", "account_id": "x", "app": "company"}}
     with pytest.raises(ConfigError) as caught:
         config.load({"apps": APPS, "channels": wrong}, plugins=classes)

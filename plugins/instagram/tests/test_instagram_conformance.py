@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 from attrs import define
 from channelmix.testing.conformance import Conformance
@@ -19,7 +20,7 @@ PAYLOADS = Path(__file__).parent / "payloads"
 
 @define(eq=False, kw_only=True, slots=False)
 class LoggedInAtInstagram(InstagramSimulator):
-    login: str = "instagram"
+    login: Literal["facebook", "instagram"] = "instagram"
 
 
 class TestConformance(Conformance):

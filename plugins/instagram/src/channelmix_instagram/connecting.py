@@ -46,21 +46,19 @@ class Login(abc.ABC):
         client_id = self.client_id()
         if request.callback is None:
             return self._begin(request, client_id)
-        code = _code(request.callback, request.memory)
-        kept, name = await self.enter(request.redirect_uri, code)
+        kept, name = await self.enter(request.redirect_uri, _code(request.callback))
         ends = kept["expires_at"]
         return Connected(account=name, expires_at=datetime.fromisoformat(ends) if ends else None)
 
     def _begin(self, request: Connect, client_id: str) -> Connected:
-        state = secrets.token_urlsafe(24)
         query = {
             "client_id": client_id,
             "redirect_uri": request.redirect_uri,
             "response_type": "code",
             "scope": ",".join(self.scopes),
-            "state": state,
+            "state": secrets.token_urlsafe(24),
         }
-        return Connected(url=f"{self.dialog()}?{urlencode(query)}", memory={"state": state})
+        return Connected(url=f"{self.dialog()}?{urlencode(query)}")
 
     @abc.abstractmethod
     def client_id(self) -> str:
@@ -188,14 +186,13 @@ class FacebookLogin(Login):
             await graph.send("POST", "me/subscribed_apps", {"subscribed_fields": PAGE_FIELD})
 
 
-def _code(callback: Mapping[str, str], memory: Mapping[str, str]) -> str:
-    """Return the code that came back. Raises: `Rejected` if none did, or to another log-in."""
-    given, wanted = callback.get("state", ""), memory.get("state", "-")
-    if not secrets.compare_digest(given.encode(), wanted.encode()):
-        raise Rejected("this answer belongs to another log-in: start again")
+def _code(callback: Mapping[str, str]) -> str:
+    """Return the code that came back; that it answers our question, the core has seen.
+
+    Raises: `Rejected` if there is none.
+    """
     if "code" not in callback:
-        why = callback.get("error_description") or callback.get("error") or "no code came back"
-        raise Rejected(f"the network did not agree: {why}")
+        raise Rejected(f"the network did not agree: {callback.get('error') or 'no code came back'}")
     # Both networks write this behind their code.
     return callback["code"].removesuffix("#_")
 

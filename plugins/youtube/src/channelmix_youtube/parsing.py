@@ -1,0 +1,302 @@
+"""What YouTube tells, as raw events and what they mean. Pure.
+
+A raw event is one resource as the API shows it, in an envelope with what only its surroundings
+told: `{"resource": {"kind": "youtube#comment", …}, "video": "…", "can_reply": false, "plain": true}`
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from channelmix.errors import InvalidPayload
+from channelmix.records import (
+    Attachment,
+    AttachmentKind,
+    Deletion,
+    Echo,
+    Identity,
+    Ignored,
+    Inbound,
+    Ingested,
+    Kind,
+    Lookup,
+    Message,
+    Payload,
+    RawEvent,
+    Split,
+)
+
+from channelmix_youtube import atom
+
+HELD = "held for review at YouTube: publish it first (unhide)"
+CLOSED = "YouTube takes no reply to this comment"
+READ_ONLY = {
+    "heldForReview": HELD,
+    "likelySpam": "taken for spam by YouTube: publish it first (unhide)",
+    "rejected": "rejected: nobody sees it",
+}
+LIVE = "live:"
+"""The payload of a live chat message: with it, an answer goes into the chat."""
+_TAG = re.compile(r"<(?:br\s*/?|/?(?:a|b|i|s|u|em|strong|p)(?:\s[^<>]*)?)>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:br|/p)", re.IGNORECASE)
+Body = Mapping[str, Any]
+
+
+def event(body: Body, source: str) -> RawEvent:
+    """Make a raw event; its key is the same for the same version of the same resource."""
+    if "gone" in body:
+        key = f"gone:{body['gone']}"
+    else:
+        resource = body["resource"]
+        snippet = _obj(resource.get("snippet"))
+        version = snippet.get("updatedAt") or resource.get("etag") or snippet.get("publishedAt")
+        status = snippet.get("moderationStatus", "published")
+        key = f"{resource.get('kind')}:{_id(resource)}:{version}:{status}:{body.get('can_reply')}"
+    return RawEvent(key=key, body=msgspec.json.encode(body), source=source)
+
+
+# --- splitting --------------------------------------------------------------------------
+
+
+def split(payload: Payload) -> Split:
+    """Cut an answer of the API, or what the hub sent, into events.
+
+    Raises: `InvalidPayload`.
+    """
+    if payload.body.lstrip()[:1] == b"<":
+        return Split(events=tuple(atom.events(payload.body)))
+    document = _decode(payload.body)
+    return Split(events=tuple(event(one, payload.source) for one in resources(document)))
+
+
+def resources(document: Body) -> Iterator[dict[str, Any]]:
+    """Give each resource of an answer with what its surroundings tell; threads are taken apart."""
+    items = document.get("items")
+    for item in items if isinstance(items, list) else [document]:
+        if not isinstance(item, dict):
+            continue
+        if item.get("kind") == "youtube#commentThread":
+            yield from thread(item)
+        else:
+            yield {"resource": item}
+
+
+def thread(item: Body, *, plain: bool = False) -> Iterator[dict[str, Any]]:
+    """Give the comments of a thread: the one on top, and the replies that are shown."""
+    snippet = _obj(item.get("snippet"))
+    around: dict[str, Any] = {"video": snippet.get("videoId"), "plain": plain}
+    if snippet.get("canReply") is False:
+        around["can_reply"] = False
+    top = snippet.get("topLevelComment")
+    replies = _obj(item.get("replies")).get("comments")
+    for comment in (top, *(replies if isinstance(replies, list) else ())):
+        if isinstance(comment, dict):
+            yield {"resource": comment, **around}
+
+
+# --- meaning ----------------------------------------------------------------------------
+
+
+def ingest(raw: RawEvent, *, channel_id: str) -> Ingested:
+    """Say what an event means. Raises: `InvalidPayload`."""
+    body = _decode(raw.body)
+    if isinstance(body.get("gone"), str):
+        at = _time(body.get("seen_at")) or raw.received_at
+        return Ingested(inbounds=(Deletion(id=body["gone"], at=at, thread=body.get("video")),))
+    if isinstance(body.get("look"), str):
+        return Ingested(inbounds=(Lookup(source="video", argument=body["look"]),))
+    resource = _obj(body.get("resource"))
+    kind = str(resource.get("kind") or "no resource").removeprefix("youtube#")
+    read = _READERS.get(kind)
+    found = read(resource, body, raw, channel_id) if read else Ignored(reason=kind[:60])
+    return Ingested(inbounds=(found,))
+
+
+def _comment(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound:
+    snippet = _obj(resource.get("snippet"))
+    comment = _id(resource)
+    if not comment or not snippet:
+        return Ignored(reason="a comment without content")
+    published = _time(snippet.get("publishedAt")) or raw.received_at
+    video = body.get("video") or snippet.get("videoId")
+    top = comment.partition(".")[0]
+    reply = "." in comment or bool(snippet.get("parentId"))
+    author = _author(snippet)
+    status = str(snippet.get("moderationStatus") or "published")
+    message = Message(
+        id=comment,
+        kind=Kind.COMMENT,
+        thread=str(video or snippet.get("parentId") or top),
+        parent=str(snippet.get("parentId") or top) if reply else (str(video) if video else None),
+        sent_at=published,
+        author=author,
+        text=_text(snippet, plain=body.get("plain") is True) or None,
+        attachments=_picture(snippet),
+        url=_link(video, comment),
+        own=author is not None and author.id == channel_id,
+        revision=f"{snippet.get('updatedAt') or published.isoformat()}:{status}",
+        hidden=status in READ_ONLY,
+        no_reply=READ_ONLY.get(status) or (CLOSED if body.get("can_reply") is False else None),
+        thread_url=f"https://www.youtube.com/watch?v={video}" if video else None,
+    )
+    return Echo(message=message) if message.own else message
+
+
+def _chat(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound:
+    """Read a live chat message; what a moderator or its author removed is a deletion."""
+    snippet, author = _obj(resource.get("snippet")), _obj(resource.get("authorDetails"))
+    published = _time(snippet.get("publishedAt")) or raw.received_at
+    video = str(body.get("video") or snippet.get("liveChatId"))
+    for removed in ("messageDeletedDetails", "messageRetractedDetails"):
+        target = _obj(snippet.get(removed)).get(
+            "deletedMessageId", _obj(snippet.get(removed)).get("retractedMessageId")
+        )
+        if isinstance(target, str):
+            return Deletion(id=target, at=published, thread=video)
+    text = snippet.get("displayMessage") or _obj(snippet.get("textMessageDetails")).get(
+        "messageText"
+    )
+    message_id = _id(resource)
+    if not message_id or not isinstance(text, str) or not text.strip():
+        return Ignored(reason=str(snippet.get("type") or "a chat event without text")[:60])
+    name, who = author.get("displayName"), author.get("channelId") or snippet.get("authorChannelId")
+    own = who == channel_id
+    message = Message(
+        id=message_id,
+        kind=Kind.COMMENT,
+        thread=video,
+        parent=video,
+        sent_at=published,
+        author=Identity(id=who, name=name, url=_channel(who)) if isinstance(who, str) else None,
+        text=text,
+        url=f"https://www.youtube.com/watch?v={video}",
+        own=own,
+        payload=f"{LIVE}{snippet.get('liveChatId')}",
+    )
+    return Echo(message=message) if own else message
+
+
+def _video(resource: Body, _body: Body, raw: RawEvent, channel_id: str) -> Inbound:
+    """Read a video: ours is context, one of others (found by a search) a mention."""
+    snippet = _obj(resource.get("snippet"))
+    video = _video_id(resource, snippet)
+    if not video:
+        return Ignored(reason="no video")
+    owner = snippet.get("videoOwnerChannelId") or snippet.get("channelId")
+    own = owner == channel_id
+    text = "\n".join(
+        html.unescape(str(snippet[n])) for n in ("title", "description") if snippet.get(n)
+    )
+    name = snippet.get("videoOwnerChannelTitle") or snippet.get("channelTitle")
+    told = _obj(resource.get("contentDetails")).get("videoPublishedAt")
+    return Message(
+        id=video,
+        kind=Kind.POST if own else Kind.MENTION,
+        thread=video,
+        sent_at=_time(told or snippet.get("publishedAt")) or raw.received_at,
+        author=Identity(id=owner, name=name, url=_channel(owner))
+        if isinstance(owner, str)
+        else None,
+        text=text or None,
+        attachments=_thumbnail(snippet),
+        url=f"https://www.youtube.com/watch?v={video}",
+        own=own,
+    )
+
+
+_READERS = {
+    "comment": _comment,
+    "liveChatMessage": _chat,
+    "video": _video,
+    "playlistItem": _video,
+    "searchResult": _video,
+}
+
+
+def _video_id(resource: Body, snippet: Body) -> str:
+    identity = resource.get("id")
+    for found in (
+        _obj(identity).get("videoId"),
+        _obj(snippet.get("resourceId")).get("videoId"),
+        identity if resource.get("kind") == "youtube#video" else None,
+    ):
+        if isinstance(found, str):
+            return found
+    return ""
+
+
+def _author(snippet: Body) -> Identity | None:
+    who = _obj(snippet.get("authorChannelId")).get("value")
+    name = snippet.get("authorDisplayName")
+    if not isinstance(who, str):
+        return None
+    shown = name if isinstance(name, str) else None
+    handle = shown if shown and shown.startswith("@") else None
+    return Identity(id=who, name=shown, handle=handle, url=_channel(who))
+
+
+def _text(snippet: Body, *, plain: bool) -> str:
+    """Return what was written. Only where HTML was not asked away may it stand in the text."""
+    original = snippet.get("textOriginal")
+    if isinstance(original, str):
+        return original
+    shown = snippet.get("textDisplay")
+    if not isinstance(shown, str):
+        return ""
+    if plain:
+        return shown
+    return html.unescape(_TAG.sub(lambda tag: "\n" if _BREAK.match(tag[0]) else "", shown))
+
+
+def _picture(snippet: Body) -> tuple[Attachment, ...]:
+    url = snippet.get("imageUrl")
+    return (Attachment(kind=AttachmentKind.IMAGE, url=url),) if isinstance(url, str) and url else ()
+
+
+def _thumbnail(snippet: Body) -> tuple[Attachment, ...]:
+    """Return the picture of a video as a link: it need not be kept."""
+    sizes = [_obj(one) for one in _obj(snippet.get("thumbnails")).values()]
+    urls = [(one.get("width") or 0, one["url"]) for one in sizes if isinstance(one.get("url"), str)]
+    return (Attachment(kind=AttachmentKind.LINK, url=max(urls)[1]),) if urls else ()
+
+
+def _link(video: Any, comment: str) -> str | None:
+    return f"https://www.youtube.com/watch?v={video}&lc={comment}" if video else None
+
+
+def _channel(who: Any) -> str:
+    return f"https://www.youtube.com/channel/{who}"
+
+
+def _id(resource: Body) -> str:
+    identity = resource.get("id")
+    if isinstance(identity, dict):
+        return str(identity.get("videoId") or identity.get("channelId") or "")
+    return identity if isinstance(identity, str) else ""
+
+
+def _obj(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC) if time else None
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidPayload(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidPayload(f"a {type(document).__name__} instead of a JSON object")
+    return document

@@ -1,0 +1,308 @@
+"""Reading a channel's comments: the newest often, those further down by a sweep.
+
+YouTube lists threads by when they began, so a new reply to an old thread moves nothing: it shows
+only in the thread's number of replies. Both sources therefore remember, for each thread they saw,
+when it was changed and how many replies it had. A cursor is plain JSON:
+
+    since    what is older was read before, in the network's own time
+    threads  {thread: [changed, replies, [ids of the replies], walk, video]}
+    page     the page to read next, within a walk; `walk` its number, `pages` how many it has read
+    todo     [[thread, video, page], …]: threads whose replies did not fit
+    gone     [[id, video], …]: comments to make sure of, as they are not shown any more
+    fresh    how many comments of this walk are new
+    traffic  how much comes (see `pacing`)
+    etag     of the first page, as it was last
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import Factory, define, frozen
+from channelmix.errors import Rejected
+from channelmix.hookspecs import Clock
+from channelmix.records import Poll, Polled, RawEvent, Source, Spending, minutes
+
+from channelmix_youtube import pacing, parsing
+from channelmix_youtube.client import Api, Refusal
+from channelmix_youtube.pacing import Traffic
+
+OVERLAP = timedelta(minutes=5)
+"""What is read again each time: the network shows things a little late, and out of order."""
+DEPTH = 10
+"""How many pages of threads a sweep looks through: 1,000 threads for 10 units."""
+SWEEP = minutes(30)
+KNOWN = 2_000
+"""How many threads a cursor remembers."""
+ASKED = 50
+"""How many comments one call asks for by their ids."""
+LISTED = {"maxResults": "100", "textFormat": "plainText"}
+
+SOURCES = (
+    Source(name="comments", every=minutes(1)),
+    Source(name="threads", every=SWEEP),
+    Source(name="held", every=minutes(15)),
+    Source(name="spam", every=minutes(60)),
+    Source(name="videos", every=minutes(360), sweep=minutes(360)),
+    Source(name="search", every=minutes(240)),
+    Source(name="live", every=minutes(10)),
+    Source(name="video"),
+    Source(name="comment"),
+)
+STATUS: Mapping[str, str] = {
+    "comments": "published",
+    "threads": "published",
+    "held": "heldForReview",
+    "spam": "likelySpam",
+}
+SHARES: Mapping[str, float] = {"threads": 0.1, "held": 0.05, "spam": 0.02}
+"""Which part of what polls may spend goes into which list, at the most."""
+
+
+@define(kw_only=True)
+class Cursor:
+    """Where a source is; see above."""
+
+    since: float
+    threads: dict[str, list[Any]] = Factory(dict)
+    walk: int = 0
+    page: str | None = None
+    pages: int = 0
+    todo: list[list[Any]] = Factory(list)
+    gone: list[list[Any]] = Factory(list)
+    newest: float = 0.0
+    oldest: float = 0.0
+    """The beginning of the oldest thread that this walk has shown."""
+    fresh: int = 0
+    etag: str | None = None
+    traffic: Traffic = Factory(Traffic)
+    again: bool = False
+    """This walk was begun anew, because a page of it could not be found any more."""
+
+    @classmethod
+    def of(cls, saved: Any, start: datetime) -> Cursor:
+        """Read what `saved` returned; None: the very first poll, which looks back to `start`."""
+        if not isinstance(saved, dict):
+            return cls(since=start.timestamp(), newest=start.timestamp())
+        return cls(**{**saved, "traffic": Traffic.of(saved.get("traffic"))})
+
+    def saved(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {
+            **{name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")},
+            "traffic": self.traffic.saved(),
+        }
+
+    @property
+    def walking(self) -> bool:
+        """Whether there is more to read right now."""
+        return bool(self.page or self.todo or self.gone)
+
+    def done(self) -> None:
+        """End a walk."""
+        self.since, self.walk, self.pages = max(self.since, self.newest), self.walk + 1, 0
+        self.fresh, self.oldest, self.again = 0, 0.0, False
+        for thread in list(self.threads)[: max(len(self.threads) - KNOWN, 0)]:
+            del self.threads[thread]
+
+
+@frozen(kw_only=True)
+class Reading:
+    """One channel's lists."""
+
+    api: Api
+    clock: Clock
+    channel_id: str
+    backfill: timedelta
+
+    async def poll(self, wanted: Poll) -> Polled:
+        """Read one page of a list of threads.
+
+        Raises: `RetryLater`, `AuthorizationLost`, `Rejected`.
+        """
+        now = self.clock.now()
+        cursor = Cursor.of(wanted.cursor, now - self.backfill)
+        try:
+            events = await self._step(wanted.source, cursor)
+        except Refusal as refusal:
+            if refusal.reason != "invalidPageToken" or cursor.again:
+                raise
+            # Page tokens do not live for ever: begin this walk anew, once.
+            cursor.page, cursor.todo, cursor.gone, cursor.again = None, [], [], True
+            cursor.pages, cursor.walk = 0, cursor.walk + 1
+            return Polled(cursor=cursor.saved(), more=True)
+        cursor.fresh += len(events)
+        if cursor.walking:
+            return Polled(events=events, cursor=cursor.saved(), more=True)
+        pages, fresh = max(cursor.pages, 1), cursor.fresh
+        cursor.traffic.count(fresh, now)
+        cursor.done()
+        spending = await self.api.budget.state()
+        again_in = self._again(wanted.source, cursor, spending, pages, now)
+        return Polled(events=events, cursor=cursor.saved(), again_in=again_in)
+
+    def _again(
+        self, source: str, cursor: Cursor, spending: Spending, pages: int, now: datetime
+    ) -> timedelta:
+        if source == "comments":
+            return pacing.newest(spending, cursor.traffic, now)
+        declared = next(one.every for one in SOURCES if one.name == source) or SWEEP
+        return max(declared, pacing.share(spending, SHARES[source], pages, now))
+
+    async def _step(self, source: str, cursor: Cursor) -> tuple[RawEvent, ...]:
+        if cursor.todo:
+            return await self._replies(source, cursor)
+        if cursor.gone:
+            return await self._make_sure(source, cursor)
+        return await self._page(source, cursor)
+
+    async def _page(self, source: str, cursor: Cursor) -> tuple[RawEvent, ...]:
+        params = {
+            **LISTED,
+            "part": "snippet,replies",
+            "allThreadsRelatedToChannelId": self.channel_id,
+            "order": "time",
+            "moderationStatus": STATUS[source],
+        }
+        first = cursor.page is None
+        if not first:
+            params["pageToken"] = str(cursor.page)
+        # Further down there can be news also where the first page is as it was.
+        etag = cursor.etag if first and source == "comments" else None
+        found = await self.api.get("commentThreads", params, etag=etag)
+        if found is None:
+            return ()  # the first page is as it was, so there is nothing new
+        if first:
+            cursor.etag = found.get("etag")
+        items = [one for one in found.get("items") or () if isinstance(one, dict)]
+        following = found.get("nextPageToken")
+        began = [_seconds(_top(one), "publishedAt") for one in items]
+        events = [event for one in items for event in self._thread(source, one, cursor)]
+        cursor.pages += 1
+        cursor.newest = max([cursor.newest, *began])
+        cursor.oldest = min(began, default=0.0)
+        deeper = cursor.pages < DEPTH if source != "comments" else cursor.oldest >= cursor.since
+        cursor.page = str(following) if following and items and deeper else None
+        if cursor.page is None and source != "comments":
+            self._miss(cursor, to_the_end=not following)
+        return tuple(events)
+
+    def _thread(self, source: str, item: Mapping[str, Any], cursor: Cursor) -> list[RawEvent]:
+        """Say what is new in a thread, and note where its replies did not fit."""
+        snippet, top = item.get("snippet") or {}, _top(item)
+        thread, total = str(item.get("id")), int(snippet.get("totalReplyCount") or 0)
+        changed = str((top.get("snippet") or {}).get("updatedAt"))
+        shown = list(parsing.thread(item, plain=True))
+        row = cursor.threads.pop(thread, None)
+        replies = [str(one["resource"].get("id")) for one in shown[1:]]
+        known = {*(row[2] if row else ()), *replies}
+        video = snippet.get("videoId")
+        cursor.threads[thread] = [changed, total, sorted(known), cursor.walk, video]
+        floor = cursor.since - OVERLAP.total_seconds()
+        fresh = [one for one in shown if _changed(one["resource"]) >= floor]
+        if row is not None and row[0] != changed and shown[0] not in fresh:
+            fresh.insert(0, shown[0])
+        moved = total != row[1] if row else bool(fresh)
+        if moved and total != len(replies):
+            cursor.todo.append([thread, video, None, []])
+        elif moved:
+            self._lost(cursor, thread, replies)
+        return [parsing.event(one, source) for one in fresh]
+
+    async def _replies(self, source: str, cursor: Cursor) -> tuple[RawEvent, ...]:
+        """Read the replies of one thread, which shows only some of them by itself."""
+        thread, video, page, seen = cursor.todo[0]
+        params = {**LISTED, "part": "snippet", "parentId": thread}
+        try:
+            found = await self.api.read("comments", params | ({"pageToken": page} if page else {}))
+        except Refusal as refusal:
+            if refusal.reason not in {"commentNotFound", "notFound"}:
+                raise
+            found = {}
+        items = [one for one in found.get("items") or () if isinstance(one, dict)]
+        seen = [*seen, *(str(one.get("id")) for one in items)]
+        if following := found.get("nextPageToken"):
+            cursor.todo[0] = [thread, video, following, seen]
+        else:
+            del cursor.todo[0]
+            self._lost(cursor, thread, seen)
+        floor = cursor.since - OVERLAP.total_seconds()
+        known = set(cursor.threads[thread][2]) if thread in cursor.threads else set()
+        fresh = [one for one in items if one.get("id") not in known or _changed(one) >= floor]
+        if thread in cursor.threads:
+            cursor.threads[thread][2] = sorted(known | set(seen))
+        return tuple(
+            parsing.event({"resource": one, "video": video, "plain": True}, source) for one in fresh
+        )
+
+    def _lost(self, cursor: Cursor, thread: str, shown: Iterable[str]) -> None:
+        """Note the replies that are not shown any more."""
+        row = cursor.threads.get(thread)
+        missing = sorted(set(row[2]) - set(shown)) if row else []
+        if row and missing:
+            row[2] = sorted(set(row[2]) - set(missing))
+            cursor.gone += [[one, row[4]] for one in missing]
+
+    def _miss(self, cursor: Cursor, *, to_the_end: bool) -> None:
+        """Note the threads that this walk should have shown and did not."""
+        for thread, row in list(cursor.threads.items()):
+            began = seconds(row[0])
+            if row[3] != cursor.walk and (to_the_end or began > cursor.oldest):
+                del cursor.threads[thread]
+                cursor.gone.append([thread, row[4]])
+
+    async def _make_sure(self, source: str, cursor: Cursor) -> tuple[RawEvent, ...]:
+        """Ask for what is not shown any more: it may only have changed its status."""
+        asked, cursor.gone = cursor.gone[:ASKED], cursor.gone[ASKED:]
+        videos = dict(asked)
+        params = {"part": "snippet", "textFormat": "plainText", "id": ",".join(videos)}
+        found = await self.api.read("comments", params)
+        there = {
+            str(one.get("id")): one for one in found.get("items") or () if isinstance(one, dict)
+        }
+        seen_at = self.clock.now().isoformat()
+        bodies: list[dict[str, Any]] = [
+            {"resource": there[one], "video": video, "plain": True}
+            if one in there
+            else {"gone": one, "video": video, "seen_at": seen_at}
+            for one, video in videos.items()
+        ]
+        return tuple(parsing.event(one, source) for one in bodies)
+
+
+async def look_up(api: Api, wanted: Poll) -> Polled:
+    """Read the one video or comment that a `Lookup` names.
+
+    Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (it is gone).
+    """
+    path, part = ("videos", "snippet") if wanted.source == "video" else ("comments", "snippet")
+    found = await api.read(path, {"part": part, "id": wanted.argument or ""})
+    items = [one for one in found.get("items") or () if isinstance(one, dict)]
+    if not items:
+        raise Rejected(f"{wanted.source} {wanted.argument}: is gone, or not to be seen")
+    return Polled(events=tuple(parsing.event({"resource": one}, wanted.source) for one in items))
+
+
+def _top(item: Mapping[str, Any]) -> dict[str, Any]:
+    found = (item.get("snippet") or {}).get("topLevelComment")
+    return found if isinstance(found, dict) else {}
+
+
+def _changed(comment: Mapping[str, Any]) -> float:
+    """Return when a comment was changed, in seconds since 1970; what has no time may be new."""
+    return _seconds(comment, "updatedAt") or _seconds(comment, "publishedAt") or float("inf")
+
+
+def _seconds(comment: Mapping[str, Any], name: str) -> float:
+    return seconds((comment.get("snippet") or {}).get(name))
+
+
+def seconds(value: Any) -> float:
+    """Read a time as seconds since 1970, 0 if it is none."""
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return 0.0
+    return time.replace(tzinfo=time.tzinfo or UTC).timestamp()

@@ -8,7 +8,6 @@ import pytest
 import structlog
 from attrs import define, field
 from channelmix.config import Secret
-from channelmix.errors import RetryLater
 from channelmix.hookspecs import Services
 from channelmix.http import client
 from channelmix.records import (
@@ -20,67 +19,16 @@ from channelmix.records import (
     Outgoing,
     Poll,
     Polled,
-    Spending,
 )
 from channelmix.testing.clock import FakeClock
+from channelmix.testing.lent import MemoryBudget, MemoryVault
 from channelmix.testing.simulator import NO_TRUST
-from channelmix_youtube.client import midnight
 from channelmix_youtube.config import YouTubeApp, YouTubeConfig
 from channelmix_youtube.plugin import YouTube
 from channelmix_youtube.simulator import YouTubeSimulator
 from channelmix_youtube.simulator_world import Comment, Video
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
-
-
-@define
-class Drawer:
-    """A vault that forgets everything at the end."""
-
-    kept: dict[str, dict[str, Any]] = field(factory=dict)
-
-    async def get(self, name: str = "token") -> Any:
-        return self.kept.get(name)
-
-    async def put(self, value: Any, name: str = "token") -> None:
-        self.kept[name] = dict(value)
-
-    async def refresh(self, renew: Any, *, stale: Any, name: str = "token") -> Any:
-        if stale(self.kept.get(name)):
-            self.kept[name] = dict(await renew(self.kept.get(name)))
-        return self.kept[name]
-
-
-@define
-class Purse:
-    """A budget of one channel."""
-
-    clock: FakeClock
-    amount: float = 10_000
-    reserve: float = 4_000
-    polls: float = 0
-    replies: float = 0
-
-    async def spend(self, amount: float, *, reply: bool = False) -> None:
-        left = self.amount - self.polls - self.replies - (0 if reply else self.reserve)
-        if amount > left:
-            raise RetryLater("the budget is spent", after=timedelta(hours=1))
-        if reply:
-            self.replies += amount
-        else:
-            self.polls += amount
-
-    async def state(self) -> Spending:
-        left = self.amount - self.polls - self.replies
-        return Spending(
-            unit="units",
-            amount=self.amount,
-            spent=self.polls + self.replies,
-            left=left,
-            left_for_polls=max(left - self.reserve, 0),
-            channels=1,
-            ends_at=midnight(self.clock.now()),
-        )
 
 
 @define
@@ -100,8 +48,8 @@ class Stage:
     sim: YouTubeSimulator
     channel: YouTube
     clock: FakeClock
-    purse: Purse
-    vault: Drawer
+    purse: MemoryBudget
+    vault: MemoryVault
     brake: Brake
     video: Video
     cursors: dict[str, Any] = field(factory=dict)
@@ -119,6 +67,14 @@ class Stage:
                 inbounds += self.channel.ingest(event).inbounds
         self.again_in = polled.again_in
         return inbounds
+
+    @property
+    def paid(self) -> tuple[float, float]:
+        """How many units went into polls and into replies."""
+        accounts = self.purse.accounts.values()
+        return sum(one.spent - one.replies for one in accounts), sum(
+            one.replies for one in accounts
+        )
 
     def message(self, comment: Comment) -> Message:
         """Make the record that ingest would make of a comment."""
@@ -164,8 +120,8 @@ def echoes() -> Any:
 @contextlib.asynccontextmanager
 async def staged(**config: Any) -> AsyncIterator[Stage]:
     """Put a channel on the wire."""
-    clock, brake, vault, log = FakeClock(START), Brake(), Drawer(), structlog.get_logger()
-    purse = Purse(clock)
+    clock, brake, vault, log = FakeClock(START), Brake(), MemoryVault(), structlog.get_logger()
+    purse = MemoryBudget(clock=clock)
     sim = YouTubeSimulator(clock=clock)
     wire = httpx.AsyncHTTPTransport(verify=NO_TRUST, trust_env=False)
     http = client(channel="tube", log=log, transport=wire, timeout=httpx.Timeout(60), retries=0)
@@ -183,11 +139,15 @@ async def staged(**config: Any) -> AsyncIterator[Stage]:
             services=services,
             api_url=url,
         )
+        purse.allowance = channel.allowance
         await vault.put(sim.connected())
         video = sim.video("Lampe wechseln")
         yield Stage(sim, channel, clock, purse, vault, brake, video)
     kept = [
-        str(value) for one in vault.kept.values() for name, value in one.items() if "token" in name
+        str(value)
+        for one in vault.values.values()
+        for name, value in one.items()
+        if "token" in name
     ]
     urls = [f"{one.request.path} {one.request.query}" for one in sim.sent]
     assert not [url for url in urls for secret in kept if secret in url], "a token in a URL"

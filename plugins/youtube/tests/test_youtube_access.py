@@ -17,7 +17,7 @@ TOPIC = "https://www.youtube.com/xml/feeds/videos.xml?channel_id=UCstadtwerkeMus
 
 
 async def test_a_person_logs_in_with_pkce(y) -> None:
-    y.vault.kept.clear()
+    y.vault.values.clear()
     first = await y.channel.connect(Connect(redirect_uri=BACK))
     query = {name: one for name, (one,) in parse_qs(urlsplit(first.url).query).items()}
     assert (query["scope"], query["access_type"], query["code_challenge_method"]) == (
@@ -56,7 +56,7 @@ async def test_a_revoked_grant_asks_for_a_person(y) -> None:
     y.clock.advance(timedelta(hours=2))
     with pytest.raises(AuthorizationLost, match=r"invalid_grant.*channelmix connect"):
         await y.walk()
-    y.vault.kept.clear()
+    y.vault.values.clear()
     with pytest.raises(AuthorizationLost, match="not connected"):
         await y.walk()
 

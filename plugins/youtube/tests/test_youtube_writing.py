@@ -16,7 +16,7 @@ async def test_a_reply_stands_below_the_comment(y) -> None:
     receipt = await y.channel.reply(y.outgoing(REPLY, top, "So."))
     assert [one.id for one in top.replies] == list(receipt.ids)
     assert top.replies[0].text == "So."
-    assert (y.purse.replies, y.purse.polls) == (50, 0)
+    assert y.paid == (0, 50)
 
 
 async def test_a_reply_to_a_reply_goes_to_the_top_and_names_whom_it_is_for(y) -> None:

@@ -1,7 +1,7 @@
 """What YouTube tells, as raw events and what they mean. Pure.
 
 A raw event is one resource as the API shows it, in an envelope with what only its surroundings
-told: `{"resource": {"kind": "youtube#comment", …}, "video": "…", "can_reply": false, "plain": true}`
+told: `{"resource": {…}, "video": "…", "can_reply": false, "plain": true}`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def ingest(raw: RawEvent, *, channel_id: str) -> Ingested:
     if isinstance(body.get("look"), str):
         return Ingested(inbounds=(Lookup(source="video", argument=body["look"]),))
     resource = _obj(body.get("resource"))
-    kind = str(resource.get("kind") or "no resource").removeprefix("youtube#")
+    otherwise = "an error" if "error" in resource else "no resource"
+    kind = str(resource.get("kind") or otherwise).removeprefix("youtube#")
     read = _READERS.get(kind)
     found = read(resource, body, raw, channel_id) if read else Ignored(reason=kind[:60])
     return Ingested(inbounds=(found,))

@@ -5,7 +5,7 @@ only in the thread's number of replies. Both sources therefore remember, for eac
 when it was changed and how many replies it had. A cursor is plain JSON:
 
     since    what is older was read before, in the network's own time
-    threads  {thread: [changed, replies, [ids of the replies], walk, video]}
+    threads  {thread: [changed, number of replies, {reply: changed}, walk, video]}
     page     the page to read next, within a walk; `walk` its number, `pages` how many it has read
     todo     [[thread, video, page], …]: threads whose replies did not fit
     gone     [[id, video], …]: comments to make sure of, as they are not shown any more
@@ -57,7 +57,7 @@ STATUS: Mapping[str, str] = {
     "held": "heldForReview",
     "spam": "likelySpam",
 }
-SHARES: Mapping[str, float] = {"threads": 0.1, "held": 0.05, "spam": 0.02}
+SHARES: Mapping[str, float] = {"threads": 0.06, "held": 0.03, "spam": 0.01}
 """Which part of what polls may spend goes into which list, at the most."""
 
 
@@ -88,6 +88,12 @@ class Cursor:
             return cls(since=start.timestamp(), newest=start.timestamp())
         return cls(**{**saved, "traffic": Traffic.of(saved.get("traffic"))})
 
+    def wants(self, comment: Mapping[str, Any], before: Mapping[str, str]) -> bool:
+        """Say whether this version of a comment is news."""
+        if before.get(str(comment.get("id"))) == _version(comment):
+            return False
+        return _changed(comment) >= self.since - OVERLAP.total_seconds()
+
     def saved(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         return {
@@ -99,6 +105,14 @@ class Cursor:
     def walking(self) -> bool:
         """Whether there is more to read right now."""
         return bool(self.page or self.todo or self.gone)
+
+    def begin_anew(self) -> None:
+        """Read a list from its first page, once: page tokens do not live for ever."""
+        self.again = True
+        if self.todo:
+            self.todo[0][2:] = [None, []]
+        else:
+            self.page, self.etag, self.pages, self.walk = None, None, 0, self.walk + 1
 
     def done(self) -> None:
         """End a walk."""
@@ -129,9 +143,7 @@ class Reading:
         except Refusal as refusal:
             if refusal.reason != "invalidPageToken" or cursor.again:
                 raise
-            # Page tokens do not live for ever: begin this walk anew, once.
-            cursor.page, cursor.todo, cursor.gone, cursor.again = None, [], [], True
-            cursor.pages, cursor.walk = 0, cursor.walk + 1
+            cursor.begin_anew()
             return Polled(cursor=cursor.saved(), more=True)
         cursor.fresh += len(events)
         if cursor.walking:
@@ -197,13 +209,11 @@ class Reading:
         shown = list(parsing.thread(item, plain=True))
         row = cursor.threads.pop(thread, None)
         replies = [str(one["resource"].get("id")) for one in shown[1:]]
-        known = {*(row[2] if row else ()), *replies}
+        versions = {**(row[2] if row else {}), **_versions(one["resource"] for one in shown[1:])}
         video = snippet.get("videoId")
-        cursor.threads[thread] = [changed, total, sorted(known), cursor.walk, video]
-        floor = cursor.since - OVERLAP.total_seconds()
-        fresh = [one for one in shown if _changed(one["resource"]) >= floor]
-        if row is not None and row[0] != changed and shown[0] not in fresh:
-            fresh.insert(0, shown[0])
+        cursor.threads[thread] = [changed, total, versions, cursor.walk, video]
+        before = {thread: row[0], **row[2]} if row else {}
+        fresh = [one for one in shown if cursor.wants(one["resource"], before)]
         moved = total != row[1] if row else bool(fresh)
         if moved and total != len(replies):
             cursor.todo.append([thread, video, None, []])
@@ -228,11 +238,9 @@ class Reading:
         else:
             del cursor.todo[0]
             self._lost(cursor, thread, seen)
-        floor = cursor.since - OVERLAP.total_seconds()
-        known = set(cursor.threads[thread][2]) if thread in cursor.threads else set()
-        fresh = [one for one in items if one.get("id") not in known or _changed(one) >= floor]
-        if thread in cursor.threads:
-            cursor.threads[thread][2] = sorted(known | set(seen))
+        row = cursor.threads.get(thread) or ["", 0, {}, cursor.walk, video]
+        fresh = [one for one in items if cursor.wants(one, row[2])]
+        row[2] |= _versions(items)
         return tuple(
             parsing.event({"resource": one, "video": video, "plain": True}, source) for one in fresh
         )
@@ -242,7 +250,8 @@ class Reading:
         row = cursor.threads.get(thread)
         missing = sorted(set(row[2]) - set(shown)) if row else []
         if row and missing:
-            row[2] = sorted(set(row[2]) - set(missing))
+            for one in missing:
+                del row[2][one]
             cursor.gone += [[one, row[4]] for one in missing]
 
     def _miss(self, cursor: Cursor, *, to_the_end: bool) -> None:
@@ -288,6 +297,14 @@ async def look_up(api: Api, wanted: Poll) -> Polled:
 def _top(item: Mapping[str, Any]) -> dict[str, Any]:
     found = (item.get("snippet") or {}).get("topLevelComment")
     return found if isinstance(found, dict) else {}
+
+
+def _version(comment: Mapping[str, Any]) -> str:
+    return str((comment.get("snippet") or {}).get("updatedAt"))
+
+
+def _versions(comments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {str(one.get("id")): _version(one) for one in comments}
 
 
 def _changed(comment: Mapping[str, Any]) -> float:

@@ -1,0 +1,265 @@
+"""A day of one project with three channels: what polling may cost, and how quick it is.
+
+2,000 comments, 600 of them in one hour below one channel; 150 replies; 10,000 units. The clock is
+turned from one call to the next, everything else is real: plugin, budget rule, simulator, HTTP.
+"""
+
+import contextlib
+import heapq
+import math
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
+from statistics import median
+
+import httpx
+import pytest
+import structlog
+from channelmix.config import Secret
+from channelmix.errors import RetryLater
+from channelmix.hookspecs import Services
+from channelmix.http import client
+from channelmix.records import Action, Identity, Kind, Message, Outgoing, Poll, Spending
+from channelmix.testing.clock import FakeClock
+from channelmix.testing.lent import MemoryBudget, MemoryVault
+from channelmix.testing.simulator import NO_TRUST
+from channelmix_youtube import pacing
+from channelmix_youtube.config import YouTubeApp, YouTubeConfig
+from channelmix_youtube.pacing import Traffic
+from channelmix_youtube.plugin import YouTube
+from channelmix_youtube.simulator import YouTubeSimulator
+from channelmix_youtube.simulator_world import Project
+from hypothesis import given
+from hypothesis import strategies as st
+
+MIDNIGHT = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
+"""In California; in Germany it is nine in the morning."""
+DAY = timedelta(days=1)
+CHANNELS, COMMENTS, BURST, REPLIES, QUOTA = 3, 2_000, 600, 150, 10_000
+RESERVE = REPLIES * 50
+SOURCES = ("comments", "threads", "held", "spam", "videos")
+
+
+def arrivals(random):
+    """Say when comments come, in seconds, for each channel: by day more than by night."""
+    hours = range(24)
+    local = [(hour + 9) % 24 for hour in hours]
+    weights = [1.05 + math.sin((h - 9) / 24 * 2 * math.pi) if h >= 6 else 0.08 for h in local]
+    found = [[] for _ in range(CHANNELS)]
+    for _ in range(COMMENTS - BURST):
+        (hour,) = random.choices(hours, weights)
+        found[random.randrange(CHANNELS)].append((hour + random.random()) * 3600)
+    found[0] += [(9 + random.random()) * 3600 for _ in range(BURST)]
+    return [sorted(times) for times in found]
+
+
+def fixed(times, polls):
+    """Return the median delay if each channel is polled so many times, evenly."""
+    every = DAY.total_seconds() / polls
+    return median(every - time % every for channel in times for time in channel)
+
+
+@contextlib.asynccontextmanager
+async def tube(number, clock, project, accounts):
+    """Put one channel on the wire."""
+    log = structlog.get_logger()
+    wire = httpx.AsyncHTTPTransport(verify=NO_TRUST, trust_env=False)
+    http = client(channel="tube", log=log, transport=wire, timeout=httpx.Timeout(60), retries=0)
+    sim = YouTubeSimulator(clock=clock, project=project, account=f"UC{number:022d}")
+    vault = MemoryVault()
+    async with sim.online() as url, http:
+        app = YouTubeApp(
+            client_id=sim.client_id,
+            client_secret=Secret(sim.client_secret),
+            quota=QUOTA,
+            reserve=RESERVE,
+        )
+        channel = YouTube(
+            name=f"tube{number}",
+            config=YouTubeConfig(channel_id=sim.account),
+            app=app,
+            api_url=url,
+            services=None,
+        )
+        budget = MemoryBudget(
+            clock=clock,
+            allowance=channel.allowance,
+            channel=channel.name,
+            channels=CHANNELS,
+            accounts=accounts,
+        )
+        channel.services = Services(
+            http=http, clock=clock, log=log, pace=None, vault=vault, budget=budget
+        )
+        await vault.put(sim.connected())
+        yield sim, channel
+
+
+class Game:
+    """Turns the clock from one thing to the next."""
+
+    def __init__(self, clock, tubes, random) -> None:
+        self.clock, self.tubes = clock, tubes
+        self.videos = [sim.video(f"Film {number}") for number, (sim, _) in enumerate(tubes)]
+        self.waiting, self.order = [], 0
+        self.came, self.delays, self.refused, self.replied = {}, [], 0, 0
+        # The channels did not begin today: what is usual for them is known.
+        usual = (COMMENTS - BURST) / CHANNELS / DAY.total_seconds()
+        known = [MIDNIGHT.timestamp(), [usual, 1.0], [usual, 1.0]]
+        begin = {"since": MIDNIGHT.timestamp(), "traffic": known}
+        self.cursors = {(number, "comments"): begin for number in range(CHANNELS)}
+        for number, times in enumerate(arrivals(random)):
+            for time in times:
+                self.at(time, "comment", number, None)
+        for number in range(CHANNELS):
+            for source in SOURCES:
+                self.at(random.random() * 60, "poll", number, source)
+        for _ in range(REPLIES):
+            self.at(3600 + random.random() * 22 * 3600, "reply", random.randrange(CHANNELS), None)
+
+    def at(self, seconds, what, number, source):
+        self.order += 1
+        heapq.heappush(self.waiting, (seconds, self.order, what, number, source))
+
+    async def play(self):
+        while self.waiting:
+            seconds, _, what, number, source = heapq.heappop(self.waiting)
+            if seconds >= DAY.total_seconds():
+                return
+            self.clock.set(MIDNIGHT + timedelta(seconds=seconds))
+            if what == "comment":
+                made = self.tubes[number][0].comment(self.videos[number], f"@p{self.order}", "Wie?")
+                self.came[made.id] = self.clock.now()
+                self.order += 1
+            elif what == "reply":
+                await self.reply(number)
+            else:
+                await self.poll(seconds, number, source)
+
+    async def poll(self, seconds, number, source):
+        channel = self.tubes[number][1]
+        more, after = True, timedelta(minutes=1)
+        while more:
+            wanted = Poll(source=source, cursor=self.cursors.get((number, source)))
+            try:
+                polled = await channel.poll(wanted)
+            except RetryLater as error:
+                after, more = error.after, False
+                continue
+            self.cursors[number, source] = polled.cursor
+            for event in polled.events:
+                for inbound in channel.ingest(event).inbounds:
+                    came = self.came.pop(getattr(inbound, "id", None), None)
+                    if came is not None:
+                        self.delays.append((self.clock.now() - came).total_seconds())
+            more = polled.more
+            declared = {one.name: one.every for one in channel.sources}[source]
+            after = polled.again_in or declared
+        self.at(seconds + after.total_seconds(), "poll", number, source)
+
+    async def reply(self, number):
+        sim, channel = self.tubes[number]
+        comment = next(iter(sim.world.comments.values()))
+        target = Message(
+            id=comment.id,
+            kind=Kind.COMMENT,
+            thread=comment.video,
+            sent_at=comment.published,
+            author=Identity(id=comment.author),
+        )
+        try:
+            await channel.reply(
+                Outgoing(
+                    token="t",
+                    channel=channel.name,
+                    action=Action.PUBLIC_REPLY,
+                    target=target,
+                    text="So.",
+                )
+            )
+        except RetryLater:
+            self.refused += 1
+        else:
+            self.replied += 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_day_of_three_channels(seed) -> None:
+    clock, project, accounts = FakeClock(MIDNIGHT), Project(quota=QUOTA), {}
+    async with contextlib.AsyncExitStack() as stack:
+        tubes = [
+            await stack.enter_async_context(tube(number, clock, project, accounts))
+            for number in range(CHANNELS)
+        ]
+        game = Game(clock, tubes, Random(seed))
+        await game.play()
+    reference = fixed(arrivals(Random(seed)), (QUOTA - RESERVE) / CHANNELS)
+    ours = median(game.delays)
+    used = sum(project.used.values())
+    told = f"median {ours:.1f} s, fixed {reference:.1f} s, {project.used} units, {len(game.came)} not seen"
+    assert (game.replied, game.refused) == (REPLIES, 0), told
+    assert len(game.came) <= 20, told  # what came in the last minutes of the day
+    assert used <= QUOTA, told
+    assert ours <= reference / 2, told
+
+
+# --- the rule itself ------------------------------------------------------------------------
+
+
+def state(left, hours):
+    return Spending(
+        unit="units",
+        amount=QUOTA,
+        spent=0,
+        left=QUOTA,
+        left_for_polls=left,
+        channels=1,
+        ends_at=MIDNIGHT + timedelta(hours=hours),
+    )
+
+
+def busy_by(lately, usual):
+    return Traffic.of([0.0, [lately, 1.0], [usual, 1.0]])
+
+
+@given(
+    left=st.floats(0, 10_000),
+    hours=st.floats(0, 25),
+    lately=st.floats(0, 100),
+    usual=st.floats(0, 100),
+)
+def test_the_pace_is_never_absurd(left, hours, lately, usual) -> None:
+    traffic = busy_by(lately, usual)
+    again_in = pacing.newest(state(left, hours), traffic, MIDNIGHT)
+    assert pacing.SHORTEST <= again_in <= max(pacing.LONGEST, timedelta(hours=25))
+
+
+@given(left=st.floats(10, 10_000), busy=st.lists(st.floats(0.01, 50), min_size=2, max_size=5))
+def test_the_busier_the_sooner(left, busy) -> None:
+    spending = state(left, 12)
+    paces = [pacing.newest(spending, busy_by(one, 1), MIDNIGHT) for one in sorted(busy)]
+    assert all(later <= earlier for earlier, later in pairwise(paces))
+
+
+@given(left=st.floats(1, 9_999))
+def test_the_more_is_left_the_sooner(left) -> None:
+    traffic = busy_by(1, 1)
+    now = pacing.newest(state(left, 12), traffic, MIDNIGHT)
+    assert pacing.newest(state(left + 1, 12), traffic, MIDNIGHT) <= now
+
+
+def test_traffic_is_counted_over_time() -> None:
+    traffic = Traffic()
+    traffic.count(5, MIDNIGHT)  # there is no time yet to count over
+    assert (traffic.lately.rate, traffic.busy) == (0, 1)
+    for minute in range(1, 61):
+        traffic.count(1, MIDNIGHT + timedelta(minutes=minute))
+    assert traffic.lately.rate == pytest.approx(1 / 60)
+    again = Traffic.of(traffic.saved())
+    assert again == traffic
+    assert traffic.busy == pytest.approx(1)
+    traffic.count(60, MIDNIGHT + timedelta(minutes=62))
+    assert traffic.busy > 2
+    traffic.count(0, MIDNIGHT + timedelta(hours=3))
+    assert traffic.busy < 0.5

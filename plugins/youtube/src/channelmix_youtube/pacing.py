@@ -95,7 +95,8 @@ class Traffic:
 def newest(spending: Spending, traffic: Traffic, now: datetime) -> timedelta:
     """Return when to look for new comments again."""
     evenly = share(spending, COMMENTS, 1, now)
-    return min(max(evenly / traffic.busy**STRESS, SHORTEST), max(LONGEST, evenly))
+    stressed: float = traffic.busy**STRESS
+    return min(max(evenly / stressed, SHORTEST), max(LONGEST, evenly))
 
 
 def share(spending: Spending, part: float, units: int, now: datetime) -> timedelta:

@@ -17,16 +17,24 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
 import httpx
 from attrs import define, field
-from channelmix.testing.server import serve
-from channelmix.testing.simulator import NO_TRUST, Answer, Event, Request, Simulator
+from channelmix.records import Kind, WebhookRequest
+from channelmix.testing.simulator import (
+    NO_TRUST,
+    Answer,
+    Event,
+    Outcome,
+    Request,
+    Simulator,
+    Spoken,
+)
 
 from channelmix_youtube import simulator_world as world
 from channelmix_youtube.atom import TOPIC
@@ -72,7 +80,7 @@ class YouTubeSimulator(Simulator):
     account: str = ME
     client_id: str = "simulated.apps.googleusercontent.com"
     client_secret: str = "simulated-client-secret"  # noqa: S105 - the simulator's own, opens nothing
-    hub_secret: str = ""
+    hub_secret: str = "simulated-hub-secret"  # noqa: S105 - as above
     """What our subscription at the hub named."""
     project: Project = field(factory=Project)
     world: World = field(factory=World)
@@ -81,17 +89,66 @@ class YouTubeSimulator(Simulator):
     """For a method and path (`GET commentThreads`), what is refused now."""
     subscriptions: dict[str, datetime] = field(factory=dict)
     """Callback, and until when the hub tells it."""
-    base_url: str = ""
     _access: dict[str, datetime] = field(factory=dict)
     _refresh: set[str] = field(factory=set)
     _codes: dict[str, tuple[str, str]] = field(factory=dict)
     _stale: set[str] = field(factory=set)
 
-    @contextlib.asynccontextmanager
-    async def online(self, *, port: int = 0) -> AsyncIterator[str]:
-        """Be on the wire, and give the base URL."""
-        async with serve(self, port=port) as self.base_url:
-            yield self.base_url
+    # --- what the conformance kit asks ----------------------------------------------------------
+
+    kinds: ClassVar[Sequence[Kind]] = (Kind.COMMENT,)
+
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """What the section of a channel says that talks to this simulator."""
+        return {
+            "channel_id": self.account,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "hub_secret": self.hub_secret,
+        }
+
+    @property
+    def vault(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the vault of a connected channel holds."""
+        return {"token": self.connected()}
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Let the owner say yes at Google's page."""
+        query = dict(parse_qsl(urlsplit(url).query))
+        code = self.grant(query["redirect_uri"], query["code_challenge"])
+        return {"code": code, "state": query["state"]}
+
+    def customer(self, kind: Kind, text: str) -> str:
+        """Let somebody comment below a video of ours."""
+        if kind is not Kind.COMMENT:
+            raise NotImplementedError(kind)
+        mine = [one for one in self.world.videos.values() if one.owner == self.account]
+        return self.comment(mine[-1] if mine else self.video("News"), "@mira", text).id
+
+    def spoken(self) -> Sequence[Spoken]:
+        """Return our comments that everybody sees."""
+        return [
+            Spoken(id=one.id, text=one.text)
+            for one in self.world.comments.values()
+            if one.author == self.account and one.status == "published"
+        ]
+
+    def refusal(self, outcome: Outcome) -> Answer | None:
+        """Return how YouTube says no; its replies have no window."""
+        refusals = {
+            "throttled": RefusedError(403, "rateLimitExceeded"),
+            "unauthorized": RefusedError(401, "authError"),
+            "refused": RefusedError(403, "forbidden"),
+        }
+        error = refusals.get(outcome)
+        return Answer(status=error.status, body=error.body()) if error else None
+
+    def handshake(self) -> tuple[WebhookRequest, str] | None:
+        """Return the hub's question."""
+        query = {"hub.mode": "subscribe", "hub.topic": f"{TOPIC}{self.account}"}
+        query |= {"hub.challenge": "simulated-challenge", "hub.lease_seconds": "864000"}
+        return WebhookRequest(method="GET", query=query), "simulated-challenge"
 
     # --- what happens there ---------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from datetime import timedelta
 from xml.etree.ElementTree import Element, ParseError
 
 import httpx
-import msgspec
 from channelmix.errors import InvalidPayload, RetryLater
+from channelmix.payloads import encode
 from channelmix.records import RawEvent, Received, WebhookRequest, WebhookResponse
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -104,4 +104,4 @@ def _entry(entry: Element) -> Iterator[RawEvent]:
 
 
 def _event(content: dict[str, str | None], key: str, account: str) -> RawEvent:
-    return RawEvent(key=key, body=msgspec.json.encode(content), account=account)
+    return RawEvent(key=key, body=encode(content), account=account)

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import decode, encode, obj
 from channelmix.records import (
     Attachment,
     AttachmentKind,
@@ -53,11 +53,11 @@ def event(body: Body, source: str) -> RawEvent:
         key = f"gone:{body['gone']}"
     else:
         resource = body["resource"]
-        snippet = _obj(resource.get("snippet"))
+        snippet = obj(resource.get("snippet"))
         version = snippet.get("updatedAt") or resource.get("etag") or snippet.get("publishedAt")
         status = snippet.get("moderationStatus", "published")
         key = f"{resource.get('kind')}:{_id(resource)}:{version}:{status}:{body.get('can_reply')}"
-    return RawEvent(key=key, body=msgspec.json.encode(body), source=source)
+    return RawEvent(key=key, body=encode(body), source=source)
 
 
 # --- splitting --------------------------------------------------------------------------
@@ -88,12 +88,12 @@ def resources(document: Body) -> Iterator[dict[str, Any]]:
 
 def thread(item: Body, *, plain: bool = False) -> Iterator[dict[str, Any]]:
     """Give the comments of a thread: the one on top, and the replies that are shown."""
-    snippet = _obj(item.get("snippet"))
+    snippet = obj(item.get("snippet"))
     around: dict[str, Any] = {"video": snippet.get("videoId"), "plain": plain}
     if snippet.get("canReply") is False:
         around["can_reply"] = False
     top = snippet.get("topLevelComment")
-    replies = _obj(item.get("replies")).get("comments")
+    replies = obj(item.get("replies")).get("comments")
     for comment in (top, *(replies if isinstance(replies, list) else ())):
         if isinstance(comment, dict):
             yield {"resource": comment, **around}
@@ -110,7 +110,7 @@ def ingest(raw: RawEvent, *, channel_id: str) -> Ingested:
         return Ingested(inbounds=(Deletion(id=body["gone"], at=at, thread=body.get("video")),))
     if isinstance(body.get("look"), str):
         return Ingested(inbounds=(Lookup(source="video", argument=body["look"]),))
-    resource = _obj(body.get("resource"))
+    resource = obj(body.get("resource"))
     otherwise = "an error" if "error" in resource else "no resource"
     kind = str(resource.get("kind") or otherwise).removeprefix("youtube#")
     read = _READERS.get(kind)
@@ -119,7 +119,7 @@ def ingest(raw: RawEvent, *, channel_id: str) -> Ingested:
 
 
 def _comment(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound:
-    snippet = _obj(resource.get("snippet"))
+    snippet = obj(resource.get("snippet"))
     comment = _id(resource)
     if not comment or not snippet:
         return Ignored(reason="a comment without content")
@@ -150,16 +150,16 @@ def _comment(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbo
 
 def _chat(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound:
     """Read a live chat message; what a moderator or its author removed is a deletion."""
-    snippet, author = _obj(resource.get("snippet")), _obj(resource.get("authorDetails"))
+    snippet, author = obj(resource.get("snippet")), obj(resource.get("authorDetails"))
     published = _time(snippet.get("publishedAt")) or raw.received_at
     video = str(body.get("video") or snippet.get("liveChatId"))
     for removed in ("messageDeletedDetails", "messageRetractedDetails"):
-        target = _obj(snippet.get(removed)).get(
-            "deletedMessageId", _obj(snippet.get(removed)).get("retractedMessageId")
+        target = obj(snippet.get(removed)).get(
+            "deletedMessageId", obj(snippet.get(removed)).get("retractedMessageId")
         )
         if isinstance(target, str):
             return Deletion(id=target, at=published, thread=video)
-    text = snippet.get("displayMessage") or _obj(snippet.get("textMessageDetails")).get(
+    text = snippet.get("displayMessage") or obj(snippet.get("textMessageDetails")).get(
         "messageText"
     )
     message_id = _id(resource)
@@ -184,7 +184,7 @@ def _chat(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound
 
 def _video(resource: Body, _body: Body, raw: RawEvent, channel_id: str) -> Inbound:
     """Read a video: ours is context, one of others (found by a search) a mention."""
-    snippet = _obj(resource.get("snippet"))
+    snippet = obj(resource.get("snippet"))
     video = _video_id(resource, snippet)
     if not video:
         return Ignored(reason="no video")
@@ -194,7 +194,7 @@ def _video(resource: Body, _body: Body, raw: RawEvent, channel_id: str) -> Inbou
         html.unescape(str(snippet[n])) for n in ("title", "description") if snippet.get(n)
     )
     name = snippet.get("videoOwnerChannelTitle") or snippet.get("channelTitle")
-    told = _obj(resource.get("contentDetails")).get("videoPublishedAt")
+    told = obj(resource.get("contentDetails")).get("videoPublishedAt")
     return Message(
         id=video,
         kind=Kind.POST if own else Kind.MENTION,
@@ -222,8 +222,8 @@ _READERS = {
 def _video_id(resource: Body, snippet: Body) -> str:
     identity = resource.get("id")
     for found in (
-        _obj(identity).get("videoId"),
-        _obj(snippet.get("resourceId")).get("videoId"),
+        obj(identity).get("videoId"),
+        obj(snippet.get("resourceId")).get("videoId"),
         identity if resource.get("kind") == "youtube#video" else None,
     ):
         if isinstance(found, str):
@@ -232,7 +232,7 @@ def _video_id(resource: Body, snippet: Body) -> str:
 
 
 def _author(snippet: Body) -> Identity | None:
-    who = _obj(snippet.get("authorChannelId")).get("value")
+    who = obj(snippet.get("authorChannelId")).get("value")
     name = snippet.get("authorDisplayName")
     if not isinstance(who, str):
         return None
@@ -261,7 +261,7 @@ def _picture(snippet: Body) -> tuple[Attachment, ...]:
 
 def _thumbnail(snippet: Body) -> tuple[Attachment, ...]:
     """Return the picture of a video as a link: it need not be kept."""
-    sizes = [_obj(one) for one in _obj(snippet.get("thumbnails")).values()]
+    sizes = [obj(one) for one in obj(snippet.get("thumbnails")).values()]
     urls = [(one.get("width") or 0, one["url"]) for one in sizes if isinstance(one.get("url"), str)]
     return (Attachment(kind=AttachmentKind.LINK, url=max(urls)[1]),) if urls else ()
 
@@ -281,10 +281,6 @@ def _id(resource: Body) -> str:
     return identity if isinstance(identity, str) else ""
 
 
-def _obj(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _time(value: Any) -> datetime | None:
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
@@ -294,10 +290,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidPayload(f"not JSON: {error}") from error
+    document = decode(body)
     if not isinstance(document, dict):
         raise InvalidPayload(f"a {type(document).__name__} instead of a JSON object")
     return document

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from channelmix.config import load
+from attrs import evolve
+from channelmix.config import Secret, load
 from channelmix.errors import AuthorizationLost, Rejected, RetryLater
 from channelmix.records import Connect, WebhookRequest
 from channelmix_youtube.client import midnight
@@ -59,6 +60,13 @@ async def test_a_revoked_grant_asks_for_a_person(y) -> None:
     y.vault.values.clear()
     with pytest.raises(AuthorizationLost, match="not connected"):
         await y.walk()
+
+
+async def test_a_refresh_token_from_the_configuration_is_enough(y) -> None:
+    given = y.vault.values.pop("token")["refresh_token"]
+    y.channel.config = evolve(y.channel.config, refresh_token=Secret(given))
+    await y.walk()
+    assert (await y.vault.get())["refresh_token"] == given
 
 
 async def test_a_token_endpoint_that_is_away_is_no_lost_access(y) -> None:
@@ -147,8 +155,6 @@ async def test_the_subscription_is_renewed_and_brings_new_videos(y) -> None:
         await send({"type": "http.response.body", "body": received.response.body.encode()})
 
     async with serve(app) as url:
-        from attrs import evolve
-
         y.channel.app = evolve(y.channel.app, callback=f"{url}/webhooks/tube")
         await y.channel.renew(y.channel.services)
         assert y.sim.subscriptions == {f"{url}/webhooks/tube": y.clock.now() + timedelta(days=10)}

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 from attrs import frozen
+from channelmix.config import Secret
 from channelmix.errors import AuthorizationLost, Rejected, RetryLater
 from channelmix.hookspecs import Services
 from channelmix.records import Connect, Connected, Renewed
@@ -38,6 +39,8 @@ class Access:
 
     services: Services
     app: YouTubeApp
+    given: Secret | None = None
+    """A refresh token from the configuration, for as long as nobody has logged in."""
     url: str = TOKEN
 
     async def token(self) -> str:
@@ -54,7 +57,7 @@ class Access:
 
         Raises: `AuthorizationLost`, `RetryLater`.
         """
-        if await self.services.vault.get() is not None:
+        if self.given is not None or await self.services.vault.get() is not None:
             await self.services.vault.refresh(
                 self._renewed, stale=lambda found: found is None or self._ends(found)
             )
@@ -103,8 +106,9 @@ class Access:
         return self.services.clock.now() >= ends - EARLY
 
     async def _renewed(self, kept: Kept | None) -> Kept:
-        if kept is None:
+        if kept is None and self.given is None:
             raise AuthorizationLost(f"the channel is not connected: {CONNECT}")
+        kept = kept or {"refresh_token": self.given.reveal() if self.given else ""}
         form = {"grant_type": "refresh_token", "refresh_token": str(kept["refresh_token"])}
         try:
             return self._kept(await self._ask(form), kept)

@@ -32,6 +32,9 @@ class YouTubeConfig:
     """One YouTube channel."""
 
     channel_id: str = setting(help="The channel's id, as in its address.", validator=_channel_id)
+    refresh_token: Secret | None = setting(
+        default=None, help="A refresh token got elsewhere; else `channelmix connect` fetches one."
+    )
     search: tuple[str, ...] = setting(
         default=(), help="Words by which videos of others that mention us are searched for."
     )

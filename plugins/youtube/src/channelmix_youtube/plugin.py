@@ -63,7 +63,7 @@ class YouTube(Channel):
     def access(self, services: Services) -> Access:
         """Return this channel's tokens."""
         url = f"{self.api_url.rstrip('/')}/token" if self.api_url else TOKEN
-        return Access(services=services, app=self.app, url=url)
+        return Access(services=services, app=self.app, given=self.config.refresh_token, url=url)
 
     def api(self, services: Services) -> Api:
         """Return the Data API as this channel sees it."""

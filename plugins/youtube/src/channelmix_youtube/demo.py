@@ -1,0 +1,174 @@
+"""YouTube's part in `channelmix demo`: one channel, and what people write below its videos."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from random import Random
+from typing import Any
+
+import httpx
+from attrs import define, field
+from channelmix.demo import Arrived, Facts, Pause, phrases
+from channelmix.hookspecs import Clock
+from channelmix.testing.simulator import Answer, Arrival
+
+from channelmix_youtube.simulator import YouTubeSimulator
+from channelmix_youtube.simulator_world import Comment, RefusedError, Video
+
+CHANNEL = "tube"
+TROUBLE = 0.15
+"""How often something goes wrong with one of our calls."""
+FILMS = (
+    "Zählerstand ablesen in einer Minute",
+    "WLAN: der beste Platz für den Router",
+    "Abschlag anpassen im Portal",
+    "A tour of the waterworks",
+)
+Act = Callable[[], None]
+
+
+@define(eq=False, kw_only=True)
+class YouTubeDemo:
+    """A channel with its viewers. No webhook tells of comments: all are found by polls."""
+
+    clock: Clock
+    seed: int
+    sim: YouTubeSimulator = field(init=False)
+    _random: Random = field(init=False)
+    _ours: list[Video] = field(factory=list, init=False)
+    _theirs: list[Comment] = field(factory=list, init=False)
+    _coming: list[Act] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Open the channel."""
+        self.sim = YouTubeSimulator(clock=self.clock)
+        self._random = Random(f"youtube {self.seed}")  # noqa: S311 - a play, not a secret
+
+    @contextlib.asynccontextmanager
+    async def online(self) -> AsyncIterator[str]:
+        """Be on the wire."""
+        async with self.sim.online() as url:
+            yield url
+
+    def sections(self, url: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Return one channel that is a project of its own."""
+        channel = {
+            "api_url": url,
+            "channel_id": self.sim.account,
+            "client_id": self.sim.client_id,
+            "client_secret": self.sim.client_secret,
+            "refresh_token": self.sim.connected()["refresh_token"],
+        }
+        return {"channels": {CHANNEL: channel}}
+
+    def subscribe(self, base_url: str) -> None:
+        """Tell nothing: the hub tells of new videos only, and polls find those as well."""
+
+    async def play(self, events: int, pause: Pause) -> None:
+        """Let people do so many things."""
+        for _ in range(events):
+            self._next()()
+            self._twist()
+            await pause()
+
+    async def flush(self) -> None:
+        """There is no webhook to wait for."""
+
+    def _next(self) -> Act:
+        """Choose what happens next: everything once, in some order, and then all over again."""
+        if not self._ours:
+            return self._film
+        if not self._coming:
+            often = [self._comment] * 6 + [self._reply, self._praise] * 2
+            self._coming = [*often, self._film, self._edit, self._insult, self._held]
+            self._random.shuffle(self._coming)
+        return self._coming.pop()
+
+    # --- what happens ---------------------------------------------------------------------------
+
+    def _film(self) -> None:
+        self._ours.append(self.sim.video(FILMS[len(self._ours) % len(FILMS)]))
+
+    def _say(self, text: str, **more: Any) -> None:
+        video = self._random.choice(self._ours[-3:])
+        self._theirs.append(self.sim.comment(video, self._someone(), text, **more))
+
+    def _someone(self) -> str:
+        return "@" + self._random.choice(phrases.PEOPLE).replace(" ", "").casefold()
+
+    def _comment(self) -> None:
+        self._say(self._random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
+
+    def _praise(self) -> None:
+        self._say(self._random.choice(phrases.PRAISE))
+
+    def _insult(self) -> None:
+        self._say(self._random.choice(phrases.INSULTS))
+
+    def _held(self) -> None:
+        self._say(self._random.choice(phrases.QUESTIONS), status="heldForReview")
+
+    def _reply(self) -> None:
+        public = [one for one in self._theirs[-12:] if one.status == "published"]
+        if not public:
+            return self._comment()
+        below = self._random.choice(public)
+        text = self._random.choice(phrases.ANSWERS_TO_OTHERS)
+        self._theirs.append(self.sim.answer_to(below, self._someone(), text))
+        return None
+
+    def _edit(self) -> None:
+        if not self._theirs:
+            return self._comment()
+        comment = self._random.choice(self._theirs[-12:])
+        return self.sim.edit(comment, f"{comment.text} (Nachtrag: eilt!)")
+
+    def _twist(self) -> None:
+        """Let perhaps something go wrong with the next of our replies."""
+        if self._random.random() >= TROUBLE:
+            return
+        match self._random.randrange(3):
+            case 0:
+                self.sim.fault("close_after_accept", on="POST /comments")
+            case 1:
+                self.sim.fault("error_after_accept", on="POST /comments")
+            case _:
+                body = RefusedError(403, "rateLimitExceeded").body()
+                answer = Answer(status=403, body=body)
+                self.sim.fault("error_before_accept", on="POST /comments", answer=answer)
+
+    # --- what the channel saw -------------------------------------------------------------------
+
+    def facts(self) -> Facts:
+        """Say what has happened so far, from the channel's own record."""
+        said = frozenset(one.id for one in self._theirs)
+        effects = [one for one in self.sim.sent if _took_effect(one)]
+        return Facts(
+            told=0,
+            repeated=0,
+            said=said,
+            silent=said,
+            replies=tuple(_arrived(one) for one in effects if _is_reply(one)),
+            hidden=frozenset(
+                one.request.query["id"]
+                for one in effects
+                if one.request.query.get("moderationStatus") == "heldForReview"
+                and one.request.method == "POST"
+            ),
+        )
+
+
+def _took_effect(arrival: Arrival) -> bool:
+    return arrival.answer is not None and httpx.codes.is_success(arrival.answer.status)
+
+
+def _is_reply(arrival: Arrival) -> bool:
+    return arrival.request.method == "POST" and arrival.request.path.endswith("/comments")
+
+
+def _arrived(arrival: Arrival) -> Arrived:
+    snippet = json.loads(arrival.request.body)["snippet"]
+    made = arrival.answer.body["id"] if arrival.answer else ""
+    return Arrived(id=made, target=snippet["parentId"], text=snippet["textOriginal"])

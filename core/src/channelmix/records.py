@@ -488,6 +488,8 @@ class Draft:
     ticket: int | None = None
     window_opened_at: datetime | None = None
     """When the customer last said something that opens the reply window."""
+    details: Mapping[str, str] = field(factory=dict)
+    """For `publish`: what the network takes beside the text (`title`, `link`, `topic`, `board`)."""
 
 
 @frozen(kw_only=True)
@@ -548,6 +550,8 @@ class Outgoing:
     """Each has a `path` with the bytes to upload, or a `url` that the network can reach."""
     automatic: bool = False
     window_opened_at: datetime | None = None
+    details: Mapping[str, str] = field(factory=dict)
+    """For `publish`: what the network takes beside the text, as the draft had it."""
     first_sent_at: datetime | None = None
     """When it was first handed to the network; None before. `reconcile` looks from here on."""
     taken: frozenset[str] = frozenset()

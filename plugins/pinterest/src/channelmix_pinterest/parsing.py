@@ -1,0 +1,234 @@
+"""What Pinterest tells of our pins, as raw events and what they mean. Pure.
+
+The network tells no comment, only how many there are. A raw event is therefore a pin as the API
+showed it, with the counts before and now; `polling` makes it, because only who read the counts
+before can tell that they rose. Shape:
+
+    {"pin": {…as GET /pins shows it…}, "before": [comments, reactions] or null,
+     "now": [comments, reactions] or null, "rise": 3, "seen_at": "2026-11-03T09:00:00+00:00",
+     "analytics": {"IMPRESSION": 120, …}}
+
+or `{"gone": "<pin id>", "seen_at": …}` for a pin that is not listed any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from channelmix.errors import InvalidPayload
+from channelmix.records import (
+    Attachment,
+    AttachmentKind,
+    Deletion,
+    Identity,
+    Ignored,
+    Inbound,
+    Ingested,
+    Kind,
+    Message,
+    Payload,
+    RawEvent,
+    Reaction,
+    Split,
+)
+
+SOURCE = "pins"
+NO_REPLY = "Pinterest has no way to read or answer comments through its API: open the pin"
+COMMENTERS = Identity(id="commenters", name="People on Pinterest")
+"""Whoever comments: the network names nobody, so all who write below a pin are one customer."""
+MEASURED = {
+    "IMPRESSION": "impressions",
+    "SAVE": "saves",
+    "PIN_CLICK": "clicks on the pin",
+    "OUTBOUND_CLICK": "clicks on its link",
+}
+"""The metrics that are asked for, and what they are called."""
+Counts = tuple[int, int]
+"""Comments and reactions since the pin was made."""
+
+
+def counts(pin: Mapping[str, Any]) -> Counts | None:
+    """Return the lifetime counts of a pin; None where there are none (trial access, old pins)."""
+    metrics = pin.get("pin_metrics")
+    lifetime = metrics.get("lifetime_metrics") if isinstance(metrics, dict) else None
+    if not isinstance(lifetime, dict) or not isinstance(lifetime.get("comment"), int):
+        return None
+    reactions = lifetime.get("reaction")
+    return lifetime["comment"], reactions if isinstance(reactions, int) else 0
+
+
+def content(pin: Mapping[str, Any]) -> str:
+    """Name what a pin says by its hash."""
+    said = [pin.get(name) for name in ("title", "description", "link", "alt_text")]
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
+
+
+def event(body: Mapping[str, Any]) -> RawEvent:
+    """Make a raw event; its key is the same for the same pin, content and counts."""
+    if "gone" in body:
+        key = f"gone:{body['gone']}"
+    else:
+        pin = body["pin"]
+        key = f"{pin.get('id')}:{content(pin)}:{body.get('now')}:{body.get('rise', 0)}"
+    return RawEvent(key=key, body=msgspec.json.encode(body), source=SOURCE)
+
+
+def split(payload: Payload) -> Split:
+    """Cut what `GET /pins` or `GET /pins/{id}` answered into events, without counts before.
+
+    Raises: `InvalidPayload`.
+    """
+    document = _decode(payload.body)
+    pins = document.get("items", [document])
+    if not isinstance(pins, list):
+        raise InvalidPayload("items is not a list")
+    return Split(
+        events=tuple(
+            event({"pin": pin, "before": None, "now": counts(pin)})
+            for pin in pins
+            if isinstance(pin, dict)
+        )
+    )
+
+
+def ingest(raw: RawEvent, *, username: str) -> Ingested:
+    """Say what an event means: our own pin as context, and new comments as a request.
+
+    Raises: `InvalidPayload`.
+    """
+    body = _decode(raw.body)
+    seen_at = _time(body.get("seen_at")) or raw.received_at
+    if isinstance(body.get("gone"), str):
+        return Ingested(inbounds=(Deletion(id=body["gone"], at=seen_at, thread=body["gone"]),))
+    pin = body.get("pin")
+    if not isinstance(pin, dict) or not isinstance(pin.get("id"), str):
+        return Ingested(inbounds=(Ignored(reason="not a pin"),))
+    own = _own(pin, username, seen_at)
+    return Ingested(inbounds=(own, *_news(body, pin, own, seen_at)))
+
+
+def link(pin_id: str) -> str:
+    """Return the address of a pin; on a phone the app opens it."""
+    return f"https://www.pinterest.com/pin/{pin_id}/"
+
+
+def _news(
+    body: Mapping[str, Any], pin: Mapping[str, Any], own: Message, at: datetime
+) -> tuple[Inbound, ...]:
+    """Say what rose since the counts before."""
+    before, now = _pair(body.get("before")), _pair(body.get("now"))
+    if before is None or now is None:
+        return ()
+    more = now[0] - before[0]
+    if more > 0:
+        return (_request(body, pin, own, more, at),)
+    if now[1] > before[1]:
+        name = f"{now[1]} reactions"
+        return (Reaction(target=own.id, thread=own.id, at=at, name=name, author=COMMENTERS),)
+    return ()
+
+
+def _request(
+    body: Mapping[str, Any], pin: Mapping[str, Any], own: Message, more: int, at: datetime
+) -> Message:
+    total, reactions = _pair(body.get("now")) or (more, 0)
+    title = pin.get("title") or pin.get("description") or own.id
+    words = [
+        f"{more} new comment{'s' if more > 1 else ''} on pin “{_short(str(title))}”",
+        f"{total} in all, {reactions} reactions",
+    ]
+    measured = body.get("analytics")
+    if isinstance(measured, dict) and measured:
+        told = ", ".join(f"{value:g} {MEASURED[name]}" for name, value in _known(measured))
+        words.append(f"the last 30 days: {told}")
+    return Message(
+        id=f"{own.id}:comments:{body.get('rise', 0)}",
+        kind=Kind.COMMENT,
+        thread=own.id,
+        parent=own.id,
+        sent_at=at,
+        author=COMMENTERS,
+        text="; ".join(words),
+        url=own.url,
+        no_reply=NO_REPLY,
+        thread_text=own.text,
+        thread_url=own.url,
+    )
+
+
+def _own(pin: Mapping[str, Any], username: str, seen_at: datetime) -> Message:
+    pin_id = str(pin["id"])
+    text = "\n".join(str(pin[name]) for name in ("title", "description", "link") if pin.get(name))
+    return Message(
+        id=pin_id,
+        kind=Kind.POST,
+        thread=pin_id,
+        sent_at=_time(pin.get("created_at")) or seen_at,
+        author=Identity(id=username, handle=username, url=f"https://www.pinterest.com/{username}/"),
+        text=text or None,
+        attachments=_media(pin),
+        url=link(pin_id),
+        own=True,
+        revision=content(pin),
+    )
+
+
+def _media(pin: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    """Return the pin's picture as a link: our own, so nothing needs to be fetched."""
+    media = pin.get("media")
+    images = media.get("images") if isinstance(media, dict) else None
+    sizes = (
+        [one for one in images.values() if isinstance(one, dict)]
+        if isinstance(images, dict)
+        else []
+    )
+    urls = [
+        (_number(one.get("width")), one["url"]) for one in sizes if isinstance(one.get("url"), str)
+    ]
+    cover = media.get("cover_image_url") if isinstance(media, dict) else None
+    found = max(urls)[1] if urls else cover
+    return (Attachment(kind=AttachmentKind.LINK, url=found),) if isinstance(found, str) else ()
+
+
+def _known(measured: Mapping[str, Any]) -> list[tuple[str, float]]:
+    return [
+        (name, measured[name]) for name in MEASURED if isinstance(measured.get(name), int | float)
+    ]
+
+
+def _pair(value: Any) -> Counts | None:
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(one, int) for one in value):  # noqa: PLR2004 - a pair
+        return value[0], value[1]
+    return None
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"  # noqa: PLR2004 - what fits a line
+
+
+def _time(value: Any) -> datetime | None:
+    """Read a time; Pinterest's are UTC and name no zone (`2024-01-01T10:10:40`)."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC) if time else None
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidPayload(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidPayload(f"a {type(document).__name__} instead of a JSON object")
+    return document

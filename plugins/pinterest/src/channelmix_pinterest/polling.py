@@ -1,0 +1,154 @@
+"""Watching our pins: all of them are listed with their counts, and what changed is an event.
+
+A cursor is plain JSON: `pins` has for each pin `[comments, reactions, rises, content, walk]` as it
+was seen last, `walk` the number of this walk through the list, `bookmark` the page to read next,
+`pages` how many pages this walk has read, and `known` whether a whole walk was done before: what
+the very first walk finds is where we begin, not news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from attrs import Factory, define
+from channelmix.errors import PluginError, Rejected
+from channelmix.records import Poll, Polled, Source, minutes
+
+from channelmix_pinterest import parsing
+from channelmix_pinterest.client import Api, Refusal
+
+PAGE = "250"
+"""The most that `page_size` takes."""
+OFTEN = minutes(30)
+"""Counts lag by hours, so more often would only cost calls."""
+CALLS = 500
+"""How many of a day's calls watching may use: half of what trial access allows."""
+MEASURING = 20
+"""For how many risen pins of one page analytics are read."""
+SPAN = timedelta(days=30)
+SOURCES = (Source(name=parsing.SOURCE, every=OFTEN),)
+
+
+@define(kw_only=True)
+class _Cursor:
+    pins: dict[str, list[Any]] = Factory(dict)
+    walk: int = 0
+    bookmark: str | None = None
+    pages: int = 0
+    known: bool = False
+
+    def saved(self) -> dict[str, Any]:
+        return {
+            "pins": self.pins,
+            "walk": self.walk,
+            "bookmark": self.bookmark,
+            "pages": self.pages,
+            "known": self.known,
+        }
+
+
+async def poll(api: Api, wanted: Poll) -> Polled:
+    """Read one page of our pins. Raises: `RetryLater`, `AuthorizationLost`, `Rejected`."""
+    cursor = _cursor(wanted.cursor)
+    try:
+        page = await api.get("pins", _query(cursor.bookmark))
+    except Refusal:
+        if cursor.bookmark is None:
+            raise
+        # A bookmark does not live for ever: begin this walk anew.
+        return Polled(cursor=_begun_anew(cursor).saved(), again_in=minutes(1))
+    items = page.get("items")
+    if not isinstance(items, list):
+        raise Rejected("GET /pins: the answer has no items")
+    found = [_seen(cursor, pin) for pin in items if isinstance(pin, dict) and pin.get("id")]
+    changed = [one for one in found if one is not None]
+    seen_at = api.clock.now().isoformat()
+    await _measure(api, changed)
+    events = [parsing.event({**one, "seen_at": seen_at}) for one in changed]
+    cursor.pages += 1
+    following = page.get("bookmark")
+    if isinstance(following, str) and following and following != cursor.bookmark:
+        cursor.bookmark = following
+        return Polled(events=tuple(events), cursor=cursor.saved(), more=True)
+    events += [parsing.event({"gone": pin, "seen_at": seen_at}) for pin in _gone(cursor)]
+    again_in = max(OFTEN, timedelta(days=1) * cursor.pages / CALLS)
+    done = _Cursor(pins=cursor.pins, walk=cursor.walk + 1, known=True)
+    return Polled(events=tuple(events), cursor=done.saved(), again_in=again_in)
+
+
+def _cursor(saved: Any) -> _Cursor:
+    known = saved if isinstance(saved, dict) else {}
+    return _Cursor(
+        pins={pin: list(row) for pin, row in known.get("pins", {}).items()},
+        walk=int(known.get("walk", 0)),
+        bookmark=known.get("bookmark"),
+        pages=int(known.get("pages", 0)),
+        known=known.get("known") is True,
+    )
+
+
+def _begun_anew(cursor: _Cursor) -> _Cursor:
+    return _Cursor(pins=cursor.pins, walk=cursor.walk + 1, known=cursor.known)
+
+
+def _query(bookmark: str | None) -> dict[str, str]:
+    query = {"pin_metrics": "true", "page_size": PAGE}
+    return {**query, "bookmark": bookmark} if bookmark else query
+
+
+def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Compare a pin with what was seen before; None if nothing changed."""
+    pin_id, now, says = str(pin["id"]), parsing.counts(pin), parsing.content(pin)
+    row = cursor.pins.get(pin_id)
+    # A pin that came after the first whole walk had no comments when we began.
+    before = [row[0], row[1]] if row else ([0, 0] if cursor.known else None)
+    rises = row[2] if row else 0
+    rose = now is not None and before is not None and now[0] > before[0]
+    kept = list(now) if now is not None else before or [0, 0]
+    cursor.pins[pin_id] = [*kept, rises + rose, says, cursor.walk]
+    if row and row[3] == says and (now is None or list(now) == before):
+        return None
+    return {"pin": pin, "before": before, "now": now and list(now), "rise": rises + rose}
+
+
+def _gone(cursor: _Cursor) -> list[str]:
+    """Forget the pins that a whole walk did not show, and name them."""
+    missing = [pin for pin, row in cursor.pins.items() if row[4] != cursor.walk]
+    for pin in missing:
+        del cursor.pins[pin]
+    return missing
+
+
+async def _measure(api: Api, changed: list[dict[str, Any]]) -> None:
+    """Add the analytics of pins with new comments: how many people see what stands there.
+
+    Source: `GET /pins/{pin_id}/analytics`, 90 days back at the most. Without them the alert still
+    stands, so no refusal matters.
+    """
+    risen = [
+        one for one in changed if one["before"] and one["now"] and one["now"][0] > one["before"][0]
+    ]
+    end = api.clock.now().date()
+    query = {
+        "start_date": (end - SPAN).isoformat(),
+        "end_date": end.isoformat(),
+        "metric_types": ",".join(parsing.MEASURED),
+    }
+    for one in risen[:MEASURING]:
+        try:
+            told = await api.get(f"pins/{one['pin']['id']}/analytics", query)
+        except PluginError:
+            return
+        one["analytics"] = _summary(told)
+
+
+def _summary(told: Mapping[str, Any]) -> dict[str, Any]:
+    part = told.get("all")
+    summary = part.get("summary_metrics") if isinstance(part, dict) else None
+    return (
+        {name: summary[name] for name in parsing.MEASURED if name in summary}
+        if isinstance(summary, dict)
+        else {}
+    )

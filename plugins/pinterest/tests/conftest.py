@@ -5,12 +5,13 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from attrs import define, field
+from attrs import define
 from channelmix.config import Secret
 from channelmix.hookspecs import Services
 from channelmix.http import client
 from channelmix.records import Action, Attachment, AttachmentKind, Outgoing, Poll, Polled
 from channelmix.testing.clock import FakeClock
+from channelmix.testing.lent import MemoryBudget, MemoryVault
 from channelmix.testing.simulator import NO_TRUST
 from channelmix_pinterest.config import PinterestApp, PinterestConfig
 from channelmix_pinterest.plugin import Pinterest
@@ -18,24 +19,6 @@ from channelmix_pinterest.simulator import PinterestSimulator
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 BACK = "http://127.0.0.1:8765/"
-
-
-@define
-class Drawer:
-    """A vault that forgets everything at the end."""
-
-    kept: dict[str, dict[str, Any]] = field(factory=dict)
-
-    async def get(self, name: str = "token") -> Any:
-        return self.kept.get(name)
-
-    async def put(self, value: Any, name: str = "token") -> None:
-        self.kept[name] = dict(value)
-
-    async def refresh(self, renew: Any, *, stale: Any, name: str = "token") -> Any:
-        if stale(self.kept.get(name)):
-            self.kept[name] = dict(await renew(self.kept.get(name)))
-        return self.kept[name]
 
 
 @define
@@ -53,7 +36,7 @@ class Stage:
     sim: PinterestSimulator
     channel: Pinterest
     clock: FakeClock
-    vault: Drawer
+    vault: MemoryVault
     cursor: Any = None
 
     async def sweep(self) -> list[Any]:
@@ -80,7 +63,7 @@ class Stage:
 
 @pytest.fixture
 async def p() -> AsyncIterator[Stage]:
-    clock, log, vault = FakeClock(START), structlog.get_logger(), Drawer()
+    clock, log, vault = FakeClock(START), structlog.get_logger(), MemoryVault()
     sim = PinterestSimulator(clock=clock)
     wire = httpx.AsyncHTTPTransport(verify=NO_TRUST, trust_env=False)
     http = client(channel="pins", log=log, transport=wire, timeout=httpx.Timeout(60), retries=0)
@@ -92,15 +75,13 @@ async def p() -> AsyncIterator[Stage]:
                 username=sim.account, board="900001", boards={"garden": "900002"}
             ),
             app=PinterestApp(client_id=sim.client_id, client_secret=Secret(sim.client_secret)),
-            services=Services(**services, vault=vault, budget=None),  # type: ignore[arg-type] # nothing here costs
+            services=Services(**services, vault=vault, budget=MemoryBudget(clock=clock)),
             api_url=url,
         )
-        kept = {"access_token": sim.token(), "refresh_token": "pinr_first"}
-        sim._refresh["pinr_first"] = START + timedelta(days=60)
-        kept |= {"expires_at": (START + timedelta(days=30)).isoformat()}
-        kept |= {"refresh_expires_at": (START + timedelta(days=60)).isoformat()}
-        await vault.put(kept)
+        await vault.put(sim.connected())
         yield Stage(sim, channel, clock, vault)
-    secrets = [str(kept[name]) for kept in vault.kept.values() for name in kept if "token" in name]
+    secrets = [
+        str(kept[name]) for kept in vault.values.values() for name in kept if "token" in name
+    ]
     urls = [f"{one.request.path} {one.request.query}" for one in sim.sent]
     assert not [url for url in urls for secret in secrets if secret in url], "a token in a URL"

@@ -13,7 +13,7 @@ BACK = "http://127.0.0.1:8765/"
 
 
 async def test_a_person_logs_in(p) -> None:
-    p.vault.kept.clear()
+    p.vault.values.clear()
     first = await p.channel.connect(Connect(redirect_uri=BACK))
     query = parse_qs(urlsplit(first.url).query)
     assert query["redirect_uri"] == [BACK]
@@ -63,7 +63,7 @@ async def test_a_network_that_is_away_is_no_lost_access(p) -> None:
 
 
 async def test_a_channel_that_is_not_connected_says_so(p) -> None:
-    p.vault.kept.clear()
+    p.vault.values.clear()
     with pytest.raises(AuthorizationLost, match="not connected"):
         await p.channel.poll(Poll(source="pins"))
     assert (await p.channel.renew(p.channel.services)).expires_at is None

@@ -13,13 +13,12 @@ or `{"gone": "<pin id>", "seen_at": …}` for a pin that is not listed any more.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import decode, digest, encode, obj
 from channelmix.records import (
     Attachment,
     AttachmentKind,
@@ -64,7 +63,7 @@ def counts(pin: Mapping[str, Any]) -> Counts | None:
 def content(pin: Mapping[str, Any]) -> str:
     """Name what a pin says by its hash."""
     said = [pin.get(name) for name in ("title", "description", "link", "alt_text")]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
+    return digest(said)[:16]
 
 
 def event(body: Mapping[str, Any]) -> RawEvent:
@@ -72,17 +71,21 @@ def event(body: Mapping[str, Any]) -> RawEvent:
     if "gone" in body:
         key = f"gone:{body['gone']}"
     else:
-        pin = body["pin"]
+        pin = obj(body.get("pin"))
         key = f"{pin.get('id')}:{content(pin)}:{body.get('now')}:{body.get('rise', 0)}"
-    return RawEvent(key=key, body=msgspec.json.encode(body), source=SOURCE)
+    return RawEvent(key=key, body=encode(body), source=SOURCE)
 
 
 def split(payload: Payload) -> Split:
     """Cut what `GET /pins` or `GET /pins/{id}` answered into events, without counts before.
 
+    What `polling` made of such an answer, with the counts before, is an event already.
+
     Raises: `InvalidPayload`.
     """
     document = _decode(payload.body)
+    if "gone" in document or "pin" in document:
+        return Split(events=(event(document),))
     pins = document.get("items", [document])
     if not isinstance(pins, list):
         raise InvalidPayload("items is not a list")
@@ -225,10 +228,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidPayload(f"not JSON: {error}") from error
+    document = decode(body)
     if not isinstance(document, dict):
         raise InvalidPayload(f"a {type(document).__name__} instead of a JSON object")
     return document

@@ -17,16 +17,15 @@ import binascii
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, field
-from channelmix.testing.server import serve
-from channelmix.testing.simulator import Answer, Event, Request, Simulator
+from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simulator, Spoken
 
 from channelmix_pinterest.client import category
 from channelmix_pinterest.config import SCOPES
@@ -120,13 +119,54 @@ class PinterestSimulator(Simulator):
     _codes: dict[str, str] = field(factory=dict)
     _media: dict[str, list[Any]] = field(factory=dict)
     _number: int = 700_000_000_000_000_000
-    base_url: str = ""
 
-    @contextlib.asynccontextmanager
-    async def online(self, *, port: int = 0) -> AsyncIterator[str]:
-        """Be on the wire, and give the base URL."""
-        async with serve(self, port=port) as self.base_url:
-            yield self.base_url
+    # --- what the conformance kit asks ----------------------------------------------------------
+
+    @property
+    def section(self) -> Mapping[str, Any]:
+        """What the section of a channel says that talks to this simulator."""
+        return {
+            "username": self.account,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "board": "900001",
+        }
+
+    @property
+    def vault(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the vault of a connected channel holds."""
+        return {"token": self.connected()}
+
+    def connected(self) -> dict[str, str]:
+        """Give out tokens as a channel keeps them."""
+        refresh = f"pinr_simulated_{self._next()}"
+        now = self.clock.now()
+        self._refresh[refresh] = now + REFRESH_LIFE
+        return {
+            "access_token": self.token(),
+            "refresh_token": refresh,
+            "expires_at": (now + ACCESS_LIFE).isoformat(),
+            "refresh_expires_at": (now + REFRESH_LIFE).isoformat(),
+        }
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Let the account's owner say yes at the log-in page."""
+        query = dict(parse_qsl(urlsplit(url).query))
+        return {"code": self.grant(query["redirect_uri"]), "state": query["state"]}
+
+    def spoken(self) -> Sequence[Spoken]:
+        """Return the pins of the account."""
+        return [Spoken(id=one.id, text=one.description) for one in self.pins.values()]
+
+    def refusal(self, outcome: Outcome) -> Answer | None:
+        """Return how Pinterest says no; there is no window."""
+        refusals = {
+            "throttled": RefusedError(429, 8, "You have exceeded your rate limit."),
+            "unauthorized": RefusedError(401, 2, "Authentication failed."),
+            "refused": RefusedError(403, 29, "You are not permitted to access that resource."),
+        }
+        error = refusals.get(outcome)
+        return Answer(status=error.status, body=error.body()) if error else None
 
     # --- what happens there ---------------------------------------------------------------------
 

@@ -18,5 +18,5 @@ class TestConformance(Conformance):
     deviations = {
         "C206": "a changed pin comes as the same pin in a later version, never as an event",
         "C210": "the network hands out no customer's words, only how many comments there are",
-        "C314": "a pin needs a picture, which the kit has none of: see test_pinterest_publishing.py",
+        "C314": "a pin needs a picture, and the kit has none: see test_pinterest_publishing.py",
     }

@@ -46,6 +46,7 @@ MEASURED = {
     "OUTBOUND_CLICK": "clicks on its link",
 }
 """The metrics that are asked for, and what they are called."""
+ABSURD = 10**12
 Counts = tuple[int, int]
 """Comments and reactions since the pin was made."""
 
@@ -146,7 +147,7 @@ def _request(
     ]
     measured = body.get("analytics")
     if isinstance(measured, dict) and measured:
-        told = ", ".join(f"{value:g} {MEASURED[name]}" for name, value in _known(measured))
+        told = ", ".join(f"{value} {MEASURED[name]}" for name, value in _known(measured))
         words.append(f"the last 30 days: {told}")
     return Message(
         id=f"{own.id}:comments:{body.get('rise', 0)}",
@@ -197,9 +198,11 @@ def _media(pin: Mapping[str, Any]) -> tuple[Attachment, ...]:
     return (Attachment(kind=AttachmentKind.LINK, url=found),) if isinstance(found, str) else ()
 
 
-def _known(measured: Mapping[str, Any]) -> list[tuple[str, float]]:
+def _known(measured: Mapping[str, Any]) -> list[tuple[str, int]]:
     return [
-        (name, measured[name]) for name in MEASURED if isinstance(measured.get(name), int | float)
+        (name, measured[name])
+        for name in MEASURED
+        if isinstance(measured.get(name), int) and abs(measured[name]) < ABSURD
     ]
 
 

@@ -112,8 +112,6 @@ class PinterestSimulator(Simulator):
     """How often a video is still being processed when it is asked about."""
     pins: dict[str, Pin] = field(factory=dict)
     boards: dict[str, str] = field(factory=lambda: {"900001": "How-to", "900002": "Garden"})
-    told: list[tuple[str, int, int]] = field(factory=list)
-    """Pin, comments and reactions, each time that it told them."""
     _access: dict[str, datetime] = field(factory=dict)
     _refresh: dict[str, datetime] = field(factory=dict)
     _codes: dict[str, str] = field(factory=dict)
@@ -335,7 +333,6 @@ class PinterestSimulator(Simulator):
             "pin_metrics": None,
         }
         if metrics and not self.trial:
-            self.told.append((pin.id, pin.comments, pin.reactions))
             lifetime = {"pin_click": 7, "impression": 120, "clickthrough": 3}
             lifetime |= {"reaction": pin.reactions, "comment": pin.comments}
             shown["pin_metrics"] = {"90d": {"pin_click": 7}, "lifetime_metrics": lifetime}

@@ -106,6 +106,8 @@ class YouTubeSimulator(Simulator):
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "hub_secret": self.hub_secret,
+            "search": ["Stadtwerke"],
+            "live": True,
         }
 
     @property

@@ -106,7 +106,6 @@ class YouTubeSimulator(Simulator):
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "hub_secret": self.hub_secret,
-            "search": ["Stadtwerke"],
             "live": True,
         }
 

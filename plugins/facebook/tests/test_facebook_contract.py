@@ -1,20 +1,17 @@
 """Every request uses only paths, fields and parameters that Meta's own lists name."""
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from channelmix.records import Action, Attachment, AttachmentKind, Poll
 from channelmix_facebook import looking
-from channelmix_facebook.simulator_fields import EDGES, FIELDS, PARAMS
-from channelmix_meta.simulator_fields import FILES, READING, Field, parse
+from channelmix_facebook.simulator_fields import CATALOGUE, EDGES, PARAMS
+from channelmix_meta.simulator_fields import parse
+from channelmix_meta.testing_contract import Contract
 
 CONTRACTS = Path(__file__).resolve().parents[4] / "shared/contracts/meta"
 
-GENERIC = READING | {"appsecret_proof"}
-"""What every call takes: Meta's pages on field expansion, paging and secure requests."""
 UNLISTED = {
     ("Application", "subscribed_fields"),  # the page "Page Subscribed Apps" shows it
 }
@@ -23,56 +20,25 @@ NODES = {"Recommendation", "Application", "Page", "PagePost", "Comment", "Unifie
 
 
 @pytest.fixture(scope="module")
-def contract() -> Mapping[str, Any]:
+def contract() -> Contract:
     if not CONTRACTS.is_dir():
         pytest.skip("Meta's lists of fields and parameters are not beside this repository")
-    names = sorted(NODES | {"Profile", "Photo"})
-    return {name: json.loads((CONTRACTS / f"{name}.json").read_text()) for name in names}
+    files = {name: name for name in NODES}
+    return Contract.read(CONTRACTS, files, catalogue=CATALOGUE, unlisted=UNLISTED)
 
 
-def names_of(contract: Mapping[str, Any], kind: str) -> set[str]:
-    """Return fields and readable edges of a type."""
-    node = contract[kind]
-    edges = {api.get("endpoint") for api in node["apis"] if api["method"] == "GET"}
-    return {one["name"] for one in node["fields"]} | edges
+def test_the_simulator_knows_no_name_that_meta_does_not(contract: Contract) -> None:
+    assert list(contract.invented()) == []
 
 
-def params_of(contract: Mapping[str, Any], method: str, kind: str, edge: str | None) -> set[str]:
-    """Return the parameters of a call. Raises: `LookupError` where there is no such call."""
-    for api in contract[kind]["apis"]:
-        if (api["method"], api.get("endpoint")) == (method, edge):
-            return {one["name"] for one in api["params"]}
-    raise LookupError(f"{method} {kind}/{edge}")
-
-
-def unknown(contract: Mapping[str, Any], kind: str, fields: tuple[Field, ...]) -> Iterator[str]:
-    """Find the fields that a type does not have."""
-    for one in fields:
-        if one.name not in names_of(contract, kind) and (kind, one.name) not in UNLISTED:
-            yield f"{kind}.{one.name}"
-        below = EDGES.get(kind, {}).get(one.name)
-        if below is not None and below in contract:
-            known = params_of(contract, "GET", kind, one.name) | GENERIC
-            yield from (f"{kind}.{one.name}({name})" for name in set(one.params) - known)
-            yield from unknown(contract, below, one.below or ())
-
-
-def test_the_simulator_knows_no_name_that_meta_does_not(contract: Mapping[str, Any]) -> None:
-    for kind in NODES:
-        wanted = tuple(Field(name=name) for name in FIELDS[kind] | set(EDGES.get(kind, ())))
-        assert list(unknown(contract, kind, wanted)) == []
-    for (method, kind, edge), params in PARAMS.items():
-        invented = params - params_of(contract, method, kind, edge) - GENERIC - FILES
-        assert not invented, f"{method} {kind}/{edge}"
-
-
-def test_the_check_finds_a_misspelt_name(contract: Mapping[str, Any]) -> None:
-    assert list(unknown(contract, "Page", parse("id,nmae"))) == ["Page.nmae"]
+def test_the_check_finds_a_misspelt_name(contract: Contract) -> None:
+    assert list(contract.unknown("Page", parse("id,nmae"))) == ["Page.nmae"]
     nested = "comments.fliter(stream){massage}"
-    found = list(unknown(contract, "PagePost", parse(nested)))
+    found = list(contract.unknown("PagePost", parse(nested)))
     assert found == ["PagePost.comments(fliter)", "Comment.massage"]
+    assert contract.wrong("POST", "Comment", None, ["is_hiden", "message"]) == {"is_hiden"}
     with pytest.raises(LookupError):
-        params_of(contract, "POST", "Comment", "coments")
+        contract.wrong("POST", "Comment", "coments", [])
 
 
 @pytest.fixture
@@ -123,7 +89,7 @@ def kind_of(s: Any, object_id: str) -> str:
 
 
 async def test_every_request_uses_only_what_exists(
-    s: Any, contract: Mapping[str, Any], upload: Attachment
+    s: Any, contract: Contract, upload: Attachment
 ) -> None:
     await everything(s, upload)
     seen = set()
@@ -134,13 +100,10 @@ async def test_every_request_uses_only_what_exists(
             continue  # a batch; its one call is `debug_token`, which Meta's lists do not have
         kind = kind_of(s, object_id)
         params, files = s.sim.read_params(request)
-        if kind in contract:
-            known = params_of(contract, request.method, kind, edge) | GENERIC
-            assert set(params) <= known, request
-            assert set(files) <= FILES
-            below = EDGES[kind].get(edge, kind) if edge else kind
-            if request.method == "GET" and below in contract:
-                assert list(unknown(contract, below, parse(params.get("fields", "")))) == []
+        assert contract.wrong(request.method, kind, edge, {**params, **files}) == set(), request
+        below = EDGES[kind].get(edge, kind) if edge else kind
+        if request.method == "GET":
+            assert list(contract.unknown(below, parse(params.get("fields", "")))) == []
         seen.add((request.method, kind, edge))
     # Posts are edited and deleted like comments; everything else that can be written, was.
     assert {one for one in seen if one[0] != "GET"} == {

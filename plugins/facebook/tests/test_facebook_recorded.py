@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from channelmix.records import INBOUNDS, Echo, Ignored, Inbound, Message, Payload
+from channelmix.records import Payload
 from channelmix_facebook.parsing import ingest, split
+from channelmix_meta.testing_stage import brief
 
 RECORDED = Path(__file__).parents[4] / "shared" / "recorded" / "meta"
 FOLDERS = ("shapes", "restfb", "python-facebook")
-NAMES = {kind: name for name, kind in INBOUNDS.items()}
 
 EXPECTED = {
     "python-facebook/base/discovery_medias_p1.json": ["ignored: instagram object"],
@@ -161,18 +161,6 @@ EXPECTED = {
     "shapes/feed-video-add-unpublished.json": ["ignored: unpublished"],
     "shapes/messenger-text.json": ["message direct_message"],
 }
-
-
-def brief(one: Inbound) -> str:
-    match one:
-        case Message():
-            return f"{'own' if one.own else 'message'} {one.kind}"
-        case Echo():
-            return f"echo {one.message.kind}"
-        case Ignored():
-            return f"ignored: {one.reason}"
-        case _:
-            return NAMES[type(one)]
 
 
 @pytest.fixture(scope="module")

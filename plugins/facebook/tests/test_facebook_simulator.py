@@ -10,7 +10,7 @@ from attrs import define, field
 from channelmix.records import WebhookRequest
 from channelmix.testing import server
 from channelmix.testing.server import serve
-from channelmix_meta.signing import proof, receive
+from channelmix_meta.signing import receive
 
 
 @define
@@ -50,22 +50,7 @@ async def desk(s: Any) -> AsyncIterator[Desk]:
         yield endpoint
 
 
-async def call(s: Any, method: str, path: str, **params: Any) -> tuple[int, Any]:
-    """Call the network by hand, past the plugin, and return status and answer."""
-    signed = {"appsecret_proof": proof(s.sim.app_secret, s.sim.access_token), **params}
-    headers = {"Authorization": f"Bearer {s.sim.access_token}"}
-    given: dict[str, Any] = {"data" if method == "POST" else "params": signed}
-    url = f"{s.sim.base_url}/v26.0/{path}"
-    answer = await s.page.http.request(method, url, headers=headers, **given)
-    return answer.status_code, answer.json()
-
-
-async def code(s: Any, method: str, path: str, **params: Any) -> tuple[int, int | None]:
-    _, answer = await call(s, method, path, **params)
-    return answer["error"]["code"], answer["error"].get("error_subcode")
-
-
-async def say(s: Any, **params: Any) -> tuple[int, int | None]:
+async def say(s: Any, **params: Any) -> Any:
     """Write to Jonas by hand; return the error's code and subcode."""
     given = {
         "recipient": json.dumps({"id": s.note.author.id}),
@@ -73,7 +58,7 @@ async def say(s: Any, **params: Any) -> tuple[int, int | None]:
         "messaging_type": "RESPONSE",
         **params,
     }
-    return await code(s, "POST", f"{s.sim.account}/messages", **given)
+    return await s.code("POST", f"{s.sim.account}/messages", **given)
 
 
 # webhooks
@@ -181,10 +166,10 @@ async def test_another_apps_conversation_is_told_as_standby(s: Any, desk: Desk) 
 
 async def test_token_and_proof(s: Any) -> None:
     me = s.sim.account
-    assert await code(s, "GET", me, appsecret_proof="wrong") == (100, None)
+    assert await s.code("GET", me, appsecret_proof="wrong") == (100, None)
     s.sim.token_problem = 460
-    assert await code(s, "GET", me) == (190, 460)
-    assert (await call(s, "GET", me))[0] == 401
+    assert await s.code("GET", me) == (190, 460)
+    assert (await s.call("GET", me))[0] == 401
     s.sim.access_token = "other"
     async with httpx.AsyncClient(trust_env=False) as http:
         bare = await http.get(f"{s.sim.base_url}/v26.0/{me}")
@@ -193,7 +178,7 @@ async def test_token_and_proof(s: Any) -> None:
 
 async def test_permissions(s: Any) -> None:
     s.sim.permissions.clear()
-    assert await code(s, "GET", f"{s.sim.account}/ratings") == (200, None)
+    assert await s.code("GET", f"{s.sim.account}/ratings") == (200, None)
     assert await say(s) == (10, None)
 
 
@@ -216,7 +201,7 @@ async def test_each_call_needs_its_permission(
 ) -> None:
     s.sim.permissions.discard(permission)
     path = path.format(page=s.sim.account, post=s.post.id, comment=s.comment.id)
-    assert await code(s, method, path) == (200, None)
+    assert await s.code(method, path) == (200, None)
     assert s.comment.id in s.sim.world.comments
     assert s.post.id in s.sim.world.posts
 
@@ -239,20 +224,20 @@ async def test_unknown_names_are_refused_in_reading(
     s: Any, path: str, params: dict[str, str]
 ) -> None:
     path = path.format(page=s.sim.account, post=s.post.id)
-    assert await code(s, "GET", path, **params) == (100, None)
+    assert await s.code("GET", path, **params) == (100, None)
 
 
 async def test_unknown_names_are_refused_in_writing(s: Any) -> None:
     path = f"{s.comment.id}/comments"
-    assert await code(s, "POST", path, message="Ja", massage="Ja") == (100, None)
-    assert await code(s, "POST", f"{s.comment.id}/coments", message="Ja") == (100, None)
+    assert await s.code("POST", path, message="Ja", massage="Ja") == (100, None)
+    assert await s.code("POST", f"{s.comment.id}/coments", message="Ja") == (100, None)
     assert await say(s, message=json.dumps({"text": "Ja", "metdata": "x"})) == (100, None)
-    assert await code(s, "GET", "12345") == (100, 33)
+    assert await s.code("GET", "12345") == (100, 33)
 
 
 @pytest.mark.parametrize("message", ["", "   ", "x" * 8001])
 async def test_comments_have_a_length(s: Any, message: str) -> None:
-    assert await code(s, "POST", f"{s.comment.id}/comments", message=message) == (100, None)
+    assert await s.code("POST", f"{s.comment.id}/comments", message=message) == (100, None)
 
 
 async def test_messages_have_a_form(s: Any) -> None:
@@ -297,21 +282,21 @@ async def test_private_replies(s: Any) -> None:
 
 
 async def test_only_the_author_edits(s: Any) -> None:
-    assert await code(s, "POST", s.comment.id, message="Anders") == (200, None)
+    assert await s.code("POST", s.comment.id, message="Anders") == (200, None)
 
 
 async def test_nobody_hides_the_pages_own_comment(s: Any) -> None:
     own = s.sim.native_reply(s.comment, "Ja")
-    assert await code(s, "POST", own.id, is_hidden="true") == (200, None)
+    assert await s.code("POST", own.id, is_hidden="true") == (200, None)
     assert own.hidden is False
-    assert await call(s, "POST", s.comment.id, is_hidden="true") == (200, {"success": True})
+    assert await s.call("POST", s.comment.id, is_hidden="true") == (200, {"success": True})
 
 
 async def test_the_page_does_not_post_the_same_twice_in_a_row(s: Any) -> None:
     feed = f"{s.sim.account}/feed"
-    assert await code(s, "POST", feed, message=s.post.text) == (506, None)
-    assert (await call(s, "POST", feed, message="Heute bis acht."))[0] == 200
-    assert (await call(s, "POST", feed, message=s.post.text))[0] == 200
+    assert await s.code("POST", feed, message=s.post.text) == (506, None)
+    assert (await s.call("POST", feed, message="Heute bis acht."))[0] == 200
+    assert (await s.call("POST", feed, message=s.post.text))[0] == 200
 
 
 # reading back
@@ -320,7 +305,7 @@ async def test_the_page_does_not_post_the_same_twice_in_a_row(s: Any) -> None:
 async def test_what_was_written_is_read(s: Any) -> None:
     (own,) = (await s.page.reply(s.answer(s.comment))).ids
     path = f"{s.comment.id}/comments"
-    _, answer = await call(s, "GET", path, fields="id,from{id},parent{id}")
+    _, answer = await s.call("GET", path, fields="id,from{id},parent{id}")
     expected = {"id": own, "from": {"id": s.sim.account}, "parent": {"id": s.comment.id}}
     assert answer["data"] == [expected]
 
@@ -331,7 +316,7 @@ async def test_pages_have_cursors_and_a_next_with_the_token(s: Any) -> None:
     seen, after = [], None
     while True:
         params = {"limit": "2", **({"after": after} if after else {})}
-        _, answer = await call(s, "GET", f"{s.sim.account}/feed", fields="id", **params)
+        _, answer = await s.call("GET", f"{s.sim.account}/feed", fields="id", **params)
         seen += [one["id"] for one in answer["data"]]
         if "next" not in answer["paging"]:
             break
@@ -344,7 +329,7 @@ async def test_only_the_latest_messages_have_details(s: Any) -> None:
     for number in range(24):
         s.sim.direct_message("Jonas Weber", f"Nr. {number}")
     params = {"fields": "messages.limit(25){id,message}"}
-    _, answer = await call(s, "GET", f"{s.sim.account}/conversations", **params)
+    _, answer = await s.call("GET", f"{s.sim.account}/conversations", **params)
     messages = answer["data"][0]["messages"]["data"]
     assert len([one for one in messages if "message" in one]) == 20
     assert len(messages) == 25
@@ -394,7 +379,7 @@ async def test_faults_on_the_wire(
     s.sim.fault(fault, on="POST /comments")
     before = len(s.sim.world.comments)
     with s.impatient(), pytest.raises(error):
-        await call(s, "POST", f"{s.comment.id}/comments", message="Ja")
+        await s.call("POST", f"{s.comment.id}/comments", message="Ja")
     assert (len(s.sim.world.comments) > before) is accepted
 
 

@@ -1,19 +1,16 @@
 """Every request uses only paths, fields and parameters that Meta's own lists name."""
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from channelmix.records import Action, Attachment, AttachmentKind, Poll
 from channelmix_instagram import looking
-from channelmix_instagram.simulator_fields import EDGES, FIELDS, PARAMS
-from channelmix_meta.simulator_fields import FILES, READING, Field, parse
+from channelmix_instagram.simulator_fields import CATALOGUE, EDGES, PARAMS
+from channelmix_meta.simulator_fields import parse
+from channelmix_meta.testing_contract import Contract
 
 CONTRACTS = Path(__file__).resolve().parents[4] / "shared/contracts/meta"
-GENERIC = READING | {"appsecret_proof"}
-"""What every call takes: Meta's pages on field expansion, paging and secure requests."""
 LISTS = {
     "facebook": {
         "IGUser": "IGUser",
@@ -31,8 +28,6 @@ LISTS = {
     },
 }
 """By log-in: Meta's list for each type of object."""
-EDGE_NAMES = {"message_attachments": ["message_attachments", "messageattachments"]}
-"""Meta's list for graph.instagram.com writes this one without the line."""
 UNLISTED = {
     "facebook": {
         # Asked for with log-in at Instagram only.
@@ -48,74 +43,36 @@ UNLISTED = {
         ("IGUser", "mentioned_media"),
     },
 }
-LOGINS = ("facebook", "instagram")
 
 
-@pytest.fixture(scope="module")
-def contract() -> Mapping[str, Any]:
+def contract_of(login: str) -> Contract:
     if not CONTRACTS.is_dir():
         pytest.skip("Meta's lists of fields and parameters are not beside this repository")
-    names = {name for lists in LISTS.values() for name in lists.values()}
-    return {name: json.loads((CONTRACTS / f"{name}.json").read_text()) for name in names}
+    return Contract.read(
+        CONTRACTS,
+        LISTS[login],
+        catalogue=CATALOGUE,
+        unlisted=UNLISTED[login],
+        spelt={"message_attachments": ["message_attachments", "messageattachments"]},
+    )
 
 
-def names_of(contract: Mapping[str, Any], login: str, kind: str) -> set[str]:
-    """Return fields and readable edges of a type."""
-    node = contract[LISTS[login][kind]]
-    edges = {api.get("endpoint") for api in node["apis"] if api["method"] == "GET"}
-    return {one["name"] for one in node["fields"]} | edges
+def test_the_simulator_knows_no_name_that_meta_does_not() -> None:
+    assert list(contract_of("facebook").invented()) == []
+    # Files are refused there by the simulator, so what the list lacks is asked by nobody.
+    only_at_facebook = ["POST Me/message_attachments: platform"]
+    assert list(contract_of("instagram").invented()) == only_at_facebook
 
 
-def params_of(
-    contract: Mapping[str, Any], login: str, method: str, kind: str, edge: str | None
-) -> set[str]:
-    """Return the parameters of a call. Raises: `LookupError` where there is no such call."""
-    for api in contract[LISTS[login][kind]]["apis"]:
-        if api["method"] == method and api.get("endpoint") in EDGE_NAMES.get(edge or "", [edge]):
-            return {one["name"] for one in api["params"]}
-    raise LookupError(f"{method} {kind}/{edge}")
-
-
-def unknown(
-    contract: Mapping[str, Any], login: str, kind: str, fields: tuple[Field, ...]
-) -> Iterator[str]:
-    """Find the fields that a type does not have."""
-    if kind not in LISTS[login]:
-        return
-    for one in fields:
-        known = names_of(contract, login, kind)
-        if one.name not in known and (kind, one.name) not in UNLISTED[login]:
-            yield f"{kind}.{one.name}"
-        below = EDGES.get(kind, {}).get(one.name)
-        if below is not None and below in LISTS[login]:
-            takes = params_of(contract, login, "GET", kind, one.name) | GENERIC
-            yield from (f"{kind}.{one.name}({name})" for name in set(one.params) - takes)
-            yield from unknown(contract, login, below, one.below or ())
-
-
-@pytest.mark.parametrize("login", LOGINS)
-def test_the_simulator_knows_no_name_that_meta_does_not(
-    contract: Mapping[str, Any], login: str
-) -> None:
-    for kind in LISTS[login]:
-        wanted = tuple(Field(name=name) for name in FIELDS[kind] | set(EDGES.get(kind, ())))
-        assert list(unknown(contract, login, kind, wanted)) == []
-    for (method, kind, edge), params in PARAMS.items():
-        if (login, edge) == ("instagram", "message_attachments"):
-            continue  # refused there by the simulator
-        invented = params - params_of(contract, login, method, kind, edge) - GENERIC - FILES
-        assert not invented, f"{method} {kind}/{edge}"
-
-
-def test_the_check_finds_a_misspelt_name(contract: Mapping[str, Any]) -> None:
-    assert list(unknown(contract, "facebook", "IGMedia", parse("id,captoin"))) == [
-        "IGMedia.captoin"
-    ]
+def test_the_check_finds_a_misspelt_name() -> None:
+    contract = contract_of("instagram")
+    assert list(contract.unknown("IGMedia", parse("id,captoin"))) == ["IGMedia.captoin"]
     nested = "comments.ordr(1){massage}"
-    found = list(unknown(contract, "instagram", "IGMedia", parse(nested)))
+    found = list(contract.unknown("IGMedia", parse(nested)))
     assert found == ["IGMedia.comments(ordr)", "IGComment.massage"]
+    assert contract.wrong("POST", "IGComment", None, ["hidden"]) == {"hidden"}
     with pytest.raises(LookupError):
-        params_of(contract, "facebook", "POST", "IGComment", "replys")
+        contract.wrong("POST", "IGComment", "replys", [])
 
 
 async def everything(s: Any, upload: Attachment) -> None:
@@ -164,11 +121,10 @@ def kind_of(s: Any, object_id: str) -> str:
     return "UnifiedMessage" if object_id.startswith("m_") else "IGComment"
 
 
-async def test_every_request_uses_only_what_exists(
-    s: Any, contract: Mapping[str, Any], upload: Attachment
-) -> None:
+async def test_every_request_uses_only_what_exists(s: Any, upload: Attachment) -> None:
     await everything(s, upload)
     login, seen = s.sim.login, set()
+    contract = contract_of(login)
     for arrival in s.sim.sent:
         request = arrival.request
         _, _, object_id, edge = (*request.path.split("/"), None)[:4]
@@ -176,13 +132,10 @@ async def test_every_request_uses_only_what_exists(
             continue  # a batch; its one call is `debug_token`, which Meta's lists do not have
         kind = kind_of(s, object_id)
         params, files = s.sim.read_params(request)
-        if kind in LISTS[login]:
-            known = params_of(contract, login, request.method, kind, edge) | GENERIC
-            assert set(params) <= known, request
-            assert set(files) <= FILES
-            below = EDGES[kind].get(edge, kind) if edge else kind
-            if request.method == "GET":
-                assert list(unknown(contract, login, below, parse(params.get("fields", "")))) == []
+        assert contract.wrong(request.method, kind, edge, {**params, **files}) == set(), request
+        below = EDGES[kind].get(edge, kind) if edge else kind
+        if request.method == "GET":
+            assert list(contract.unknown(below, parse(params.get("fields", "")))) == []
         seen.add((request.method, kind, edge))
     unused = {("POST", "Me", "subscribed_apps")}  # `connect` does, see its tests
     if login == "instagram":

@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from channelmix.records import INBOUNDS, Echo, Ignored, Inbound, Message, Payload
+from channelmix.records import Payload
 from channelmix_instagram.parsing import ingest, split
+from channelmix_meta.testing_stage import brief
 
 RECORDED = Path(__file__).parents[4] / "shared" / "recorded" / "meta"
-NAMES = {kind: name for name, kind in INBOUNDS.items()}
 
 OWN, COMMENT = "own post", "message comment"
 EXPECTED = {
@@ -68,18 +68,6 @@ EXPECTED = {
     "restfb/instagram/wh-mentions.json": ["ignored: dashboard test"],
     "restfb/v10_0/instagram-message.json": ["message story_reply"],
 }
-
-
-def brief(one: Inbound) -> str:
-    match one:
-        case Message():
-            return f"{'own' if one.own else 'message'} {one.kind}"
-        case Echo():
-            return f"echo {one.message.kind}"
-        case Ignored():
-            return f"ignored: {one.reason}"
-        case _:
-            return NAMES[type(one)]
 
 
 @pytest.fixture(scope="module")

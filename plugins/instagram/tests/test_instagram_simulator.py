@@ -12,28 +12,13 @@ from channelmix.demo.clock import DayClock
 from channelmix_instagram.demo import InstagramDemo
 from channelmix_instagram.simulator import InstagramSimulator
 from channelmix_instagram.simulator_world import handle
-from channelmix_meta.signing import proof, signature_ok
+from channelmix_meta.signing import signature_ok
 from channelmix_meta.simulator_world import Person
 
 WEEK = timedelta(days=7)
 
 
-async def call(s: Any, method: str, path: str, **params: Any) -> tuple[int, Any]:
-    """Call the network by hand, past the plugin, and return status and answer."""
-    signed = {"appsecret_proof": proof(s.sim.app_secret, s.sim.access_token), **params}
-    headers = {"Authorization": f"Bearer {s.sim.access_token}"}
-    given: dict[str, Any] = {"data" if method == "POST" else "params": signed}
-    url = f"{s.sim.base_url}/v26.0/{path}"
-    answer = await s.channel.http.request(method, url, headers=headers, **given)
-    return answer.status_code, answer.json()
-
-
-async def code(s: Any, method: str, path: str, **params: Any) -> tuple[int, int | None]:
-    _, answer = await call(s, method, path, **params)
-    return answer["error"]["code"], answer["error"].get("error_subcode")
-
-
-async def say(s: Any, **params: Any) -> tuple[int, int | None]:
+async def say(s: Any, **params: Any) -> Any:
     """Write to Jonas by hand; return the error's code and subcode."""
     given = {
         "recipient": json.dumps({"id": s.note.author.id}),
@@ -41,7 +26,7 @@ async def say(s: Any, **params: Any) -> tuple[int, int | None]:
         "messaging_type": "RESPONSE",
         **params,
     }
-    return await code(s, "POST", "me/messages", **given)
+    return await s.code("POST", "me/messages", **given)
 
 
 async def test_windows_and_tags(s: Any) -> None:
@@ -80,27 +65,27 @@ async def test_only_a_visible_top_level_comment_is_answered(s: Any) -> None:
     nested = s.sim.comment(s.comment, "Ole Brandt", "Und wann?")
     live = s.sim.comment(s.sim.post("Live!", live=True), "Ole Brandt", "Hallo!")
     for one in (nested, live):
-        assert await code(s, "POST", f"{one.id}/replies", message="Hallo") == (100, None)
+        assert await s.code("POST", f"{one.id}/replies", message="Hallo") == (100, None)
     s.comment.hidden = True
-    assert await code(s, "POST", f"{s.comment.id}/replies", message="Hallo") == (100, None)
+    assert await s.code("POST", f"{s.comment.id}/replies", message="Hallo") == (100, None)
     s.comment.hidden = False
     for text in ("", "x" * 2201):
-        assert await code(s, "POST", f"{s.comment.id}/replies", message=text) == (100, None)
+        assert await s.code("POST", f"{s.comment.id}/replies", message=text) == (100, None)
 
 
 async def test_what_is_elsewhere_is_seen_as_a_mention_only(s: Any) -> None:
     thing = s.sim.mention("Ole Brandt", "Hallo?", in_comment=True)
-    assert await code(s, "GET", thing.id) == (100, 33)
-    assert await code(s, "POST", f"{thing.id}/replies", message="Hallo") == (100, 33)
+    assert await s.code("GET", thing.id) == (100, 33)
+    assert await s.code("POST", f"{thing.id}/replies", message="Hallo") == (100, 33)
     fields = "mentioned_comment.comment_id(4711){id}"
-    assert await code(s, "GET", s.sim.account, fields=fields) == (100, 33)
+    assert await s.code("GET", s.sim.account, fields=fields) == (100, 33)
 
 
 async def test_a_misspelt_name_is_refused(s: Any) -> None:
-    assert await code(s, "GET", f"{s.sim.account}/media", fields="captoin") == (100, None)
-    assert await code(s, "POST", s.comment.id, hidden="true") == (100, None)
-    assert await code(s, "POST", f"{s.sim.account}/likes") == (100, None)
-    assert await code(s, "POST", s.comment.id) == (100, None)
+    assert await s.code("GET", f"{s.sim.account}/media", fields="captoin") == (100, None)
+    assert await s.code("POST", s.comment.id, hidden="true") == (100, None)
+    assert await s.code("POST", f"{s.sim.account}/likes") == (100, None)
+    assert await s.code("POST", s.comment.id) == (100, None)
 
 
 @pytest.mark.parametrize("what", ["comments", "messages"])
@@ -109,16 +94,16 @@ async def test_permissions_are_those_of_the_log_in(s: Any, what: str) -> None:
     other = "instagram" if s.sim.login == "instagram" else "instagram_business"
     s.sim.permissions.discard(f"{other}_manage_{what}")
     path = f"{s.comment.id}/replies" if what == "comments" else "me/conversations"
-    assert (await call(s, "GET", path))[0] == 200
+    assert (await s.call("GET", path))[0] == 200
     s.sim.permissions.discard(f"{mine}_manage_{what}")
-    assert (await call(s, "GET", path))[0] == 403
+    assert (await s.call("GET", path))[0] == 403
 
 
 async def test_a_token_ends(stage: Any) -> None:
     async with stage("instagram") as s:
-        assert (await call(s, "GET", "me"))[0] == 200
+        assert (await s.call("GET", "me"))[0] == 200
         s.clock.advance(timedelta(days=60))
-        assert (await call(s, "GET", "me"))[0] == 401
+        assert (await s.call("GET", "me"))[0] == 401
 
 
 def test_webhooks_have_the_shape_of_the_log_in() -> None:

@@ -273,6 +273,31 @@ def test_one_message_told_for_both_log_ins_is_one_item() -> None:
     assert twice[0] == twice[1]
 
 
+# bad input
+
+
+def test_numbers_beyond_what_a_float_holds_stay_whole() -> None:
+    beyond = 2**53 + 1
+    value = {**COMMENTS["comment"], "id": beyond, "from": {"id": beyond + 2}}
+    found = only(change(value))
+    assert (found.id, found.author.id) == (str(beyond), str(beyond + 2))
+
+
+def test_a_message_in_both_directions_is_of_one_conversation_and_known_as_ours() -> None:
+    """Some apps are told of their own message as of any other, and as an echo."""
+    ours = {"sender": {"id": ACCOUNT}, "recipient": {"id": "41"}}
+    as_any = delivery({"messaging": [{**SIDES, **ours, "message": {"mid": "m_20", "text": "Yes"}}]})
+    found = [only(message("echo")), only(as_any)]
+    assert [type(one) for one in found] == [Echo, Echo]
+    assert [(one.message.id, one.message.thread) for one in found] == [("m_20", "41")] * 2
+
+
+@pytest.mark.parametrize("value", [{"from": None}, {"media": "900"}, {"from": [], "media": None}])
+def test_what_is_missing_or_of_another_type_costs_nobody_a_comment(value: Any) -> None:
+    found = only(change({**COMMENTS["comment"], **value}))
+    assert (found.id, found.text) == ("18001", "Where does it stop?")
+
+
 # what is left alone, and said so
 
 

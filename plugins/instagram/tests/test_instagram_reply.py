@@ -286,6 +286,14 @@ async def test_a_reply_below_something_gone_is_left_to_a_person(s: Any) -> None:
     assert (await s.channel.reconcile(s.outgoing(Action.HIDE, s.comment))).status == "absent"
 
 
+async def test_an_answer_to_what_is_gone_is_refused_for_good(s: Any) -> None:
+    nested = s.sim.comment(s.comment, "Ole Brandt", "Und wann?")
+    part = s.answer(nested)
+    s.sim.remove(s.comment)
+    with pytest.raises(Rejected, match="gone"):
+        await s.channel.reply(part)
+
+
 async def test_limits_say_the_same_as_the_network(s: Any) -> None:
     kinds = {kind for one in s.channel.limits for kind in one.kinds}
     assert kinds == {Kind.COMMENT, Kind.MENTION, Kind.DIRECT_MESSAGE, Kind.STORY_REPLY}

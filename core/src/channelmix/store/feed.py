@@ -25,6 +25,9 @@ class Fresh:
     data: Mapping[str, Any] = field(factory=dict)
 
 
+_TELL = s.happenings.insert()
+
+
 def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
     """Append to the feed; the last thing a transaction does.
 
@@ -43,14 +46,20 @@ def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
             }
             for one in fresh
         ]
-        connection.execute(s.happenings.insert(), rows)
+        connection.execute(_TELL, rows)
         announce(connection)
+
+
+_AFTER = (
+    sa.select(s.happenings)
+    .where(s.happenings.c.id > sa.bindparam("position"))
+    .order_by(s.happenings.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 
 
 def after(connection: sa.Connection, position: int, limit: int = 100) -> list[Happening]:
     """Read the feed from after `position` on."""
-    table = s.happenings
-    query = sa.select(table).where(table.c.id > position).order_by(table.c.id).limit(limit)
     return [
         Happening(
             id=row.id,
@@ -60,14 +69,16 @@ def after(connection: sa.Connection, position: int, limit: int = 100) -> list[Ha
             ticket=row.ticket_id,
             data=row.data,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_AFTER, {"position": position, "limit": limit})
     ]
+
+
+_POSITION = sa.select(s.observers.c.position).where(s.observers.c.name == sa.bindparam("name"))
 
 
 def position(connection: sa.Connection, name: str) -> int:
     """Return how far an observer has come."""
-    query = sa.select(s.observers.c.position).where(s.observers.c.name == name)
-    return connection.execute(query).scalar() or 0
+    return connection.execute(_POSITION, {"name": name}).scalar() or 0
 
 
 def last(connection: sa.Connection) -> int:

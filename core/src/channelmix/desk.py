@@ -24,7 +24,7 @@ from channelmix.errors import NotFound, Refused
 from channelmix.hookspecs import Channel, Clock, Plugin
 from channelmix.intake import Intake
 from channelmix.log import get_logger
-from channelmix.loops import Bell
+from channelmix.loops import Bell, Topic
 from channelmix.records import (
     Action,
     Attachment,
@@ -276,7 +276,9 @@ class Desk:
         return await self._write(
             lambda connection: journal.replay(
                 connection, fates=fates, channels_by_account=accounts, channel=channel
-            )
+            ),
+            Topic.JOURNAL,
+            Topic.LOOKUPS,
         )
 
     # --- tickets ------------------------------------------------------------------------------
@@ -510,7 +512,7 @@ class Desk:
 
     async def events(self, *, after: int = 0) -> AsyncIterator[Happening]:
         """Follow the durable feed from after a position, for ever; each has its own `id`."""
-        event = self.bell.listen()
+        event = self.bell.listen(Topic.FEED)
         try:
             while True:
                 event.clear()
@@ -595,10 +597,10 @@ class Desk:
         finally:
             self.bell.leave(event)
 
-    async def _write(self, job: Callable[[sa.Connection], T]) -> T:
-        """Write, and wake whoever has to do with it."""
+    async def _write(self, job: Callable[[sa.Connection], T], *wakes: Topic) -> T:
+        """Write, and wake whoever has to do with it: what people do is told, or sent."""
         done = await self.store.write(job)
-        self.bell.ring()
+        self.bell.ring(*(wakes or (Topic.FEED, Topic.OUTBOX)))
         return done
 
 

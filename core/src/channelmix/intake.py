@@ -13,7 +13,7 @@ from channelmix.dispatch import Dispatch
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell
+from channelmix.loops import Bell, Topic
 from channelmix.records import (
     Payload,
     RawEvent,
@@ -135,7 +135,7 @@ class Intake:
                     future.set_result(None)
                 else:
                     future.set_exception(problem)
-            self.bell.ring()
+            self.bell.ring(Topic.JOURNAL)
         self._flusher = None
 
     async def _more(self) -> None:

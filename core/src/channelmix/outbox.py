@@ -24,7 +24,7 @@ from channelmix.errors import (
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell, Brake, back_off, cancel, holding, store_pause
+from channelmix.loops import Bell, Brake, Topic, back_off, cancel, holding, store_pause
 from channelmix.records import Found, Outgoing, Receipt, limits_for
 from channelmix.reviewing import window_closed
 from channelmix.store import feed, outbox, tickets
@@ -116,7 +116,7 @@ class Sender:
     def _sent(self, task: asyncio.Task[None]) -> None:
         """Make room, and wake whoever waits for the outcome."""
         del self._under_way[task]
-        self.bell.ring()
+        self.bell.ring(Topic.OUTBOX, Topic.FEED)
 
     async def _send_one(self, claimed: Claimed) -> None:
         """Carry out one part and record what came of it."""

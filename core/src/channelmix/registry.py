@@ -35,7 +35,7 @@ class Registry:
         self._manager = _Manager(PROJECT)
         self._manager.add_hookspecs(Hooks)
         self._plugins: dict[str, Plugin] = {}
-        self._cache: dict[str, Mapping[str, pluggy.HookImpl]] = {}
+        self._cache: dict[str, tuple[Implementations, Mapping[str, pluggy.HookImpl]]] = {}
 
     def register(self, plugin: Plugin) -> None:
         """Let `plugin` take part, under its name, after all that are registered already.
@@ -70,21 +70,21 @@ class Registry:
         In the order of registration, but before the others what is marked `tryfirst`, and after
         them what is marked `trylast`.
         """
-        return tuple(self._by_name(hook_name).values())
+        return self._of(hook_name)[0]
 
     def implementation(self, plugin_name: str, hook_name: str) -> pluggy.HookImpl | None:
         """Return what the plugin of that name implements a hook with, None if it does not."""
-        return self._by_name(hook_name).get(plugin_name)
+        return self._of(hook_name)[1].get(plugin_name)
 
     def implements(self, plugin_name: str, hook_name: str) -> bool:
         """Say whether a plugin of that name is here and implements the hook."""
-        return plugin_name in self._by_name(hook_name)
+        return plugin_name in self._of(hook_name)[1]
 
-    def _by_name(self, hook_name: str) -> Mapping[str, pluggy.HookImpl]:
-        """Return who implements a hook by name, first to be called first; asked once."""
+    def _of(self, hook_name: str) -> tuple[Implementations, Mapping[str, pluggy.HookImpl]]:
+        """Return who implements a hook, in order and by name; worked out once."""
         if hook_name not in self._cache:
             ordered = self._ordered(hook_name)
-            self._cache[hook_name] = {one.plugin_name: one for one in ordered}
+            self._cache[hook_name] = ordered, {one.plugin_name: one for one in ordered}
         return self._cache[hook_name]
 
     def _ordered(self, hook_name: str) -> Implementations:

@@ -20,7 +20,8 @@ from channelmix import answering, config, health, reviewing
 from channelmix.assembly import Assembly, mask_of
 from channelmix.clock import SystemClock
 from channelmix.dispatch import Dispatch
-from channelmix.errors import NotFound, Refused
+from channelmix.errors import ChannelmixError, NotFound, Refused
+from channelmix.gathering import Gathering
 from channelmix.hookspecs import Channel, Clock, Plugin
 from channelmix.intake import Intake
 from channelmix.log import get_logger
@@ -48,7 +49,7 @@ from channelmix.records import (
 from channelmix.registry import Registry
 from channelmix.rules import Rules
 from channelmix.settings import Settings
-from channelmix.store import feed, journal, ledger, outbox, tickets, views
+from channelmix.store import feed, journal, ledger, outbox, outcomes, tickets, views
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 from channelmix.workers import Workers
@@ -127,6 +128,8 @@ class Desk:
         self._intakes: dict[str, Intake] = {}
         self._workers: Workers | None = None
         self._notes: set[asyncio.Task[None]] = set()
+        self._preparing = Gathering(self._prepare)
+        self._accepting = Gathering(self._accept)
 
     @classmethod
     def open(
@@ -392,33 +395,43 @@ class Desk:
 
         `own_id` is the external id of our own message, for `edit` and `delete`.
         """
-        prepared = await self.store.read(
-            lambda connection: answering.prepare(
-                connection,
-                ticket_id,
-                action=action,
-                private=private,
-                message=message,
-                own_id=own_id,
-                text=text,
-                attachments=attachments,
-                automatic=automatic,
-            )
+        wish = answering.Wish(
+            ticket=ticket_id,
+            action=action,
+            text=text,
+            private=private,
+            attachments=attachments,
+            message=message,
+            own_id=own_id,
+            automatic=automatic,
         )
+        prepared = await self._preparing.ask(wish)
         draft = prepared.draft
         found = await self.review(draft, used=prepared.used)
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
         limits = limits_for(self._limits(draft.channel), draft.action, kind)
-        kept = await asyncio.to_thread(answering.keep, attachments, self.settings.desk.media)
-        parts = reviewing.parts(limits, text, kept)
-        now = self.clock.now()
-        return await self._write(
-            lambda connection: answering.accept(
-                connection, prepared, parts, by=by, rules=self.rules, now=now
-            )
+        kept = attachments and await asyncio.to_thread(
+            answering.keep, attachments, self.settings.desk.media
         )
+        parts = reviewing.parts(limits, text, kept)
+        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+
+    async def _prepare(
+        self, wishes: Sequence[answering.Wish]
+    ) -> list[answering.Prepared | ChannelmixError]:
+        """Prepare what is wished at the same time."""
+        return await self.store.read(lambda connection: answering.prepare(connection, wishes))
+
+    async def _accept(self, ready: Sequence[answering.Ready]) -> list[int | ChannelmixError]:
+        """Accept what is ready at the same time, and wake whoever sends it."""
+        now = self.clock.now()
+        done = await self.store.write(
+            lambda connection: answering.accept(connection, ready, rules=self.rules, now=now)
+        )
+        self.bell.ring(Topic.OUTBOX, Topic.FEED)
+        return done
 
     async def review(self, draft: Draft, *, used: bool = False) -> list[Finding]:
         """Say what speaks against a draft: the channel's declaration first, then all reviewers."""
@@ -440,9 +453,9 @@ class Desk:
         if not asked:
             return []
         channel = ticket.line.channel
-        message = await self.store.read(
-            lambda connection: outbox.target(connection, channel, asked[-1].id)
-        )
+        item = channel, asked[-1].id
+        there = await self.store.read(lambda connection: outbox.targets(connection, [item]))
+        message = there.get(item)
         if message is None:
             return []
         await self.assembly.open_for(self.dispatch, "suggest")
@@ -465,13 +478,13 @@ class Desk:
 
     async def cancel(self, outbox_id: int) -> None:
         """Cancel what is still queued of an action."""
-        await self._decide(outbox_id, "queued", lambda c: outbox.cancel(c, outbox_id))
+        await self._decide(outbox_id, "queued", lambda c: outcomes.cancel(c, outbox_id))
 
     async def retry(self, outbox_id: int) -> None:
         """Send a failed or cancelled action again."""
         now = self.clock.now()
         await self._decide(
-            outbox_id, "failed or cancelled", lambda c: outbox.retry(c, outbox_id, now)
+            outbox_id, "failed or cancelled", lambda c: outcomes.retry(c, outbox_id, now)
         )
 
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
@@ -480,7 +493,7 @@ class Desk:
         await self._decide(
             outbox_id,
             "uncertain",
-            lambda c: outbox.resolve(c, outbox_id, arrived=arrived, now=now),
+            lambda c: outcomes.resolve(c, outbox_id, arrived=arrived, now=now),
         )
 
     async def _decide(
@@ -490,7 +503,7 @@ class Desk:
         now = self.clock.now()
 
         def whole(connection: sa.Connection) -> bool:
-            concerned = tickets.hold(connection, tickets.answered_by(outbox_id))
+            concerned = tickets.hold(connection, outbox.ticket_of(connection, outbox_id))
             done = job(connection)
             fresh = tickets.reproject(connection, concerned, rules=self.rules, now=now)
             feed.tell(connection, (done or []) + fresh, now)

@@ -15,6 +15,7 @@ from channelmix.observing import Observer
 from channelmix.outbox import Sender
 from channelmix.pipeline import Pipeline
 from channelmix.polling import Poller
+from channelmix.reconciling import Reconciler
 from channelmix.store import feed, leases, tickets
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from channelmix.desk import Desk
     from channelmix.hookspecs import Channel
+    from channelmix.loops import Brake
 
 STOP_SECONDS = 10.0
 """How long sends under way may take when the desk closes."""
@@ -98,22 +100,37 @@ class Workers:
             step = self._unless_paused(name, poller.step)
             self._loop(f"poll {name}", step, Topic.LOOKUPS, rings=[Topic.JOURNAL])
         if desk.registry.implements(name, "reply"):
-            sender = Sender(
-                store=desk.store,
-                dispatch=desk.dispatch,
-                clock=desk.clock,
-                channel=channel,
-                brake=brake,
-                health=desk.book,
-                rules=desk.rules,
-                bell=desk.bell,
-                owner=self.owner,
-                reconciles=desk.registry.implements(name, "reconcile"),
-            )
-            await sender.abandon()
-            self._senders.append(sender)
-            step = self._unless_paused(name, sender.step)
-            self._loop(f"send {name}", step, Topic.OUTBOX, rings=[Topic.FEED])
+            await self._start_sending(channel, brake)
+
+    async def _start_sending(self, channel: Channel, brake: Brake) -> None:
+        """Start what sends on a channel, and what looks for what may have arrived."""
+        desk, name = self.desk, channel.name
+        sender = Sender(
+            store=desk.store,
+            dispatch=desk.dispatch,
+            clock=desk.clock,
+            channel=channel,
+            brake=brake,
+            health=desk.book,
+            rules=desk.rules,
+            bell=desk.bell,
+            owner=self.owner,
+        )
+        await sender.abandon()
+        self._senders.append(sender)
+        # Also while the channel is paused: what came of its parts has to be written.
+        self._loop(f"send {name}", sender.step, Topic.OUTBOX)
+        reconciler = Reconciler(
+            store=desk.store,
+            dispatch=desk.dispatch,
+            clock=desk.clock,
+            channel=channel,
+            rules=desk.rules,
+            sender=sender,
+            reconciles=desk.registry.implements(name, "reconcile"),
+        )
+        step = self._unless_paused(name, reconciler.step)
+        self._loop(f"reconcile {name}", step, Topic.TIME, rings=[Topic.OUTBOX, Topic.FEED])
 
     async def stop(self) -> None:
         """Stop the loops, wait for what they have under way, and give back what is leased."""

@@ -68,31 +68,26 @@ def reproject(
     return judge.judge(loaded)
 
 
-def of(connection: sa.Connection, which: sa.ColumnElement[bool]) -> set[Unit]:
-    """Return the units of some tickets."""
-    table = s.tickets
-    query = sa.select(table.c.channel, table.c.thread, table.c.person).where(which).distinct()
-    return {(row[0], row[1], row[2]) for row in connection.execute(query)}
+_UNITS = (
+    sa.select(s.tickets.c.channel, s.tickets.c.thread, s.tickets.c.person)
+    .where(among("ids", s.tickets.c.id))
+    .distinct()
+)
 
 
-def hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> set[Unit]:
-    """Hold the units of some tickets, before anything else is read or written of them."""
-    found = of(connection, which)
+def of(connection: sa.Connection, ids: Collection[int]) -> set[Unit]:
+    """Return the units of tickets."""
+    if not ids:
+        return set()
+    rows = connection.execute(_UNITS, {"ids": sorted(ids)})
+    return {(channel, thread, person) for channel, thread, person in rows}
+
+
+def hold(connection: sa.Connection, ids: Collection[int]) -> set[Unit]:
+    """Hold the units of tickets, before anything else is read or written of them."""
+    found = of(connection, ids)
     units.hold(connection, found)
     return found
-
-
-def answered_by(*outbox_ids: int) -> sa.ColumnElement[bool]:
-    """Select the tickets that outgoing actions answer."""
-    box = s.outbox
-    return s.tickets.c.id.in_(sa.select(box.c.ticket_id).where(box.c.id.in_(outbox_ids)))
-
-
-def with_parts(parts: Collection[int]) -> sa.ColumnElement[bool]:
-    """Select the tickets that parts of outgoing actions answer."""
-    part, box = s.outbox_parts, s.outbox
-    query = sa.select(box.c.ticket_id).join(part, part.c.outbox_id == box.c.id)
-    return s.tickets.c.id.in_(query.where(part.c.id.in_(parts)))
 
 
 _LOADS = (
@@ -465,7 +460,7 @@ def act_and_reproject(
     now: datetime,
 ) -> bool:
     """Record what a person did and judge the ticket anew; False if there is no such ticket."""
-    concerned = hold(connection, s.tickets.c.id == ticket_id)
+    concerned = hold(connection, [ticket_id])
     if not concerned:
         return False
     ((channel, _, _),) = concerned

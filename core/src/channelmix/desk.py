@@ -528,12 +528,12 @@ class Desk:
         event = self.bell.listen(Topic.FEED)
         try:
             while True:
-                event.clear()
+                event.clear()  # before it is looked: what comes meanwhile sets it again
                 found = await self.store.read(partial(feed.after, position=after))
                 for one in found:
                     after = one.id
                     yield one
-                if not found:
+                if len(found) < feed.PAGE:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(event.wait(), 1)
         finally:

@@ -15,6 +15,10 @@ from channelmix.store import schema as s
 from channelmix.store.dialect import announce
 
 
+PAGE = 100
+"""How many happenings are read at once."""
+
+
 @frozen(kw_only=True)
 class Fresh:
     """Something that happens in this transaction."""
@@ -58,7 +62,7 @@ _AFTER = (
 )
 
 
-def after(connection: sa.Connection, position: int, limit: int = 100) -> list[Happening]:
+def after(connection: sa.Connection, position: int, limit: int = PAGE) -> list[Happening]:
     """Read the feed from after `position` on."""
     return [
         Happening(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
@@ -22,6 +24,13 @@ def _load(example: Example) -> None:
     settings = load(tomllib.loads(example.parsed), secrets="optional")
     if settings.unavailable:
         raise LookupError(settings.unavailable)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Take back what a test of the command line has set up for the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from channelmix import RetryLater, Uncertain
 from channelmix.errors import Refused
+from channelmix.reconciling import Reconciler
 from channelmix.records import Attachment, AttachmentKind, Found
 from channelmix.store import schema as s
 from channelmix.testing.clock import FakeClock
@@ -99,7 +100,7 @@ async def test_a_double_click_with_a_picture_goes_out_once(open_desk, push, sett
 async def test_what_is_taken_again_and_again_and_never_shown_is_for_a_person(
     open_desk, push, settle, monkeypatch
 ):
-    monkeypatch.setattr("channelmix.outbox.LOST", 2)
+    monkeypatch.setattr("channelmix.reconciling.LOST", 2)
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         calls = []
@@ -141,8 +142,17 @@ async def test_a_sender_that_slept_does_not_take_its_own_part_for_lost(open_desk
 
         await until(desk, sending)
         clock.advance(timedelta(minutes=10))
-        (loop,) = desk._workers._senders
-        await loop._look()
+        (sender,) = desk._workers._senders
+        looking = Reconciler(
+            store=desk.store,
+            dispatch=desk.dispatch,
+            clock=clock,
+            channel=toy_of(desk),
+            rules=desk.rules,
+            sender=sender,
+            reconciles=True,
+        )
+        await looking.step()
         assert (await last(desk)).state == "sending"
         gate.set()
 

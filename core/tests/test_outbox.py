@@ -120,7 +120,7 @@ async def test_an_echo_that_came_before_the_time_out_clears_it_too(
 
 
 async def test_what_nobody_can_tell_goes_to_a_person(open_desk, push, monkeypatch, settle):
-    monkeypatch.setattr("channelmix.outbox.LOOKS", 1)
+    monkeypatch.setattr("channelmix.reconciling.LOOKS", 1)
     async with open_desk() as desk:
         ticket = await asked(desk, push)
         toy = toy_of(desk)

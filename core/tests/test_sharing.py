@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from channelmix import answering, hook
 from channelmix.errors import Refused
 from channelmix.hookspecs import Plugin
-from channelmix.outbox import _unclear
+from channelmix.outbox import unclear
 from channelmix.records import (
     Attachment,
     AttachmentKind,
@@ -33,7 +33,7 @@ from channelmix.records import (
     TicketState,
 )
 from channelmix.store import apply as applying
-from channelmix.store import feed, journal, outbox, tickets
+from channelmix.store import feed, journal, outbox, outcomes, tickets
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 
@@ -114,8 +114,9 @@ class Meeting:
 
     async def judged_anew(self) -> list[feed.Fresh]:
         """What would change if every ticket were judged again: nothing, if none was lost."""
+        every = [row.id for row in await self.rows(s.tickets)]
         return await self.one.write(
-            lambda c: tickets.reproject(c, tickets.of(c, sa.true()), rules=self.rules, now=NOW)
+            lambda c: tickets.reproject(c, tickets.of(c, every), rules=self.rules, now=NOW)
         )
 
 
@@ -206,14 +207,18 @@ async def test_an_attachment_may_be_huge(meeting: Meeting) -> None:
 async def reply(meeting: Meeting, text: str = "Hello") -> Job:
     """Return the job with which an agent answers the only ticket."""
     (ticket,) = await meeting.rows(s.tickets)
-    ask: dict[str, Any] = {"private": False, "message": None, "own_id": None, "attachments": ()}
-    prepared = await meeting.one.read(
-        lambda c: answering.prepare(c, ticket.id, text=text, automatic=False, action=None, **ask)
-    )
-    parts = [outbox.Part(text=text)]
-    return lambda c: answering.accept(
-        c, prepared, parts, by="anna", rules=meeting.rules, now=NOW - MINUTE
-    )
+    wish = answering.Wish(ticket=ticket.id, text=text)
+    (prepared,) = await meeting.one.read(lambda c: answering.prepare(c, [wish]))
+    assert isinstance(prepared, answering.Prepared)
+    ready = answering.Ready(prepared=prepared, parts=[outbox.Part(text=text)], by="anna")
+
+    def job(connection: sa.Connection) -> int:
+        (done,) = answering.accept(connection, [ready], rules=meeting.rules, now=NOW - MINUTE)
+        if isinstance(done, Exception):
+            raise done
+        return done
+
+    return job
 
 
 @pytest.mark.parametrize("texts", [("Hello", "Hello"), ("Hello", "Good day")])
@@ -247,11 +252,12 @@ async def test_an_echo_and_the_outcome_of_its_sending_meet(
     (claimed,) = await meeting.one.write(claim)
 
     def record(connection: sa.Connection) -> None:
-        held = tickets.hold(connection, tickets.answered_by(claimed.outbox))
+        held = tickets.hold(connection, [claimed.ticket])
         if outcome == "lost":
-            fresh = _unclear(connection, claimed.part, NOW + MINUTE, "timed out")
+            fresh = unclear(connection, claimed.part, NOW + MINUTE, "timed out")
         else:
-            fresh = outbox.sent(connection, claimed.part, ["e1"], how="answer", now=NOW)
+            one = outcomes.Arrived(part=claimed.part, channel="toy", ids=["e1"])
+            fresh = outcomes.answered(connection, [one], NOW)
         fresh += tickets.reproject(connection, held, rules=meeting.rules, now=NOW)
         feed.tell(connection, fresh, NOW)
 

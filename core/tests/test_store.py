@@ -214,14 +214,41 @@ def test_text_that_no_database_takes_is_cleaned_the_same_everywhere():
 def test_a_list_of_pairs_is_found_by_the_index_on_sqlite(tmp_path):
     opened = Store(f"sqlite:///{tmp_path / 'pairs.db'}")
     opened.open()
-    table, pairs = s.messages, [("page", "c1"), ("page", "c2")]
+    table = s.messages
     with sa.create_engine(opened.url).connect() as connection:
-        wanted = among(connection, (table.c.channel, table.c.external_id), pairs)
-        query = sa.select(table.c.id).where(wanted)
-        text = query.compile(connection, compile_kwargs={"literal_binds": True})
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+        wanted = among("pairs", table.c.channel, table.c.external_id)
+        text = sa.select(table.c.id).where(wanted).compile(connection)
+        pairs = ('[["page", "c1"], ["page", "c2"]]',)
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", pairs).all()
     opened.close()
     assert any("SEARCH messages USING" in row[3] for row in plan), plan
+
+
+async def test_rows_are_found_whatever_their_text_and_numbers(store):
+    names = ["it's", '"quoted"', "100 %", "[1]", "a\x00b", "\ud800", "ü", ""]
+    rows = [{"channel": "page", "external_id": one} for one in names]
+    table = s.threads
+    by_name = sa.select(table.c.id, table.c.external_id).where(
+        among("rows", table.c.channel, table.c.external_id)
+    )
+    by_number = sa.select(table.c.external_id).where(among("ids", table.c.id))
+
+    def job(connection):
+        connection.execute(table.insert(), rows)
+        pairs = [("page", one) for one in names] + [("page", "other"), ("other", "ü")]
+        found = connection.execute(by_name, {"rows": pairs}).all()
+        ids = [row.id for row in found if row.external_id == "ü"]
+        none = connection.execute(by_number, {"ids": []}).all()
+        return (
+            {row.external_id for row in found},
+            connection.execute(by_number, {"ids": ids}).scalars().all(),
+            none,
+        )
+
+    found, one, none = await store.write(job)
+    assert found == {clean(name) for name in names}
+    assert one == ["ü"]
+    assert none == []
 
 
 @pytest.mark.timeout(60)

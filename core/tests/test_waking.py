@@ -81,3 +81,25 @@ async def test_what_others_write_is_noticed_and_what_we_write_is_not(database: s
         assert not heard[writer].acquire(blocking=False)
     for store in stores:
         await asyncio.to_thread(store.close)
+
+
+async def test_a_ring_wakes_only_whom_it_concerns() -> None:
+    bell = loops.Bell()
+    journal, outbox = bell.listen(loops.Topic.JOURNAL), bell.listen(loops.Topic.OUTBOX)
+    everything = bell.listen()
+    bell.ring(loops.Topic.JOURNAL, loops.Topic.FEED)
+    assert [one.is_set() for one in (journal, outbox, everything)] == [True, False, True]
+    bell.ring()
+    assert outbox.is_set()
+
+
+async def test_what_comes_in_wakes_no_sender(open_desk: Any, push: Any, settle: Any) -> None:
+    async with open_desk() as desk:
+        await settle(desk)
+        sender = desk.bell.listen(loops.Topic.OUTBOX)
+        sender.clear()
+        await push(desk, {"id": "c1", "by": "eva", "text": "?"})
+        await settle(desk)
+        assert not sender.is_set()
+        await desk.reply(1, "Hello", agent="anna")
+        assert sender.is_set()

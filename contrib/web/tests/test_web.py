@@ -184,6 +184,25 @@ async def test_a_body_that_never_ends_is_given_up(desk: FakeDesk) -> None:
     assert sent[0]["status"] == 408
 
 
+async def test_a_host_that_cancels_is_obeyed_while_a_body_comes(desk: FakeDesk) -> None:
+    reading = asyncio.Event()
+
+    async def never() -> Event:
+        reading.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(event: Event) -> None:
+        raise AssertionError(event)
+
+    scope = {"type": "http", "method": "POST", "path": "/webhooks/meta", "headers": []}
+    asked = asyncio.ensure_future(app(desk, body_seconds=60)(scope, never, send))
+    await reading.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
 async def test_what_cannot_be_stored_is_to_be_sent_again(
     client: httpx.AsyncClient, desk: FakeDesk
 ) -> None:

@@ -1,9 +1,13 @@
-"""From a wish to answer to a row in the outbox: the target, the draft, its review."""
+"""From wishes to answer to rows in the outbox: targets, drafts, and what forbids them.
+
+What is wished at the same time is done together: its queries cost the same for one or for many.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,15 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import evolve, frozen
 
-from channelmix.errors import NotFound, Refused
-from channelmix.records import Action, Attachment, Draft, Kind, OutboxState
+from channelmix.errors import ChannelmixError, NotFound, Refused
+from channelmix.records import Action, Attachment, Draft, Kind, Message, OutboxState
 from channelmix.rules import answering
 from channelmix.store import feed, outbox, tickets
 from channelmix.store import schema as s
+from channelmix.store.dialect import among
+from channelmix.store.items import Item
 from channelmix.store.outbox import Accepted, Part
+from channelmix.store.types import clean
 
 PRIVATE = frozenset({Kind.DIRECT_MESSAGE, Kind.STORY_REPLY})
 SAME_AGAIN = timedelta(minutes=10)
@@ -24,9 +31,24 @@ ALIVE = (OutboxState.QUEUED, OutboxState.SENDING, OutboxState.SENT, OutboxState.
 
 
 @frozen(kw_only=True)
+class Wish:
+    """What somebody wants to do about a ticket, as `Desk.act` describes it."""
+
+    ticket: int
+    action: Action | None = None
+    text: str = ""
+    private: bool = False
+    attachments: Sequence[Attachment] = ()
+    message: str | None = None
+    own_id: str | None = None
+    automatic: bool = False
+
+
+@frozen(kw_only=True)
 class Prepared:
     """A draft with what is needed to accept it."""
 
+    ticket: int
     draft: Draft
     covers: frozenset[str]
     used: bool
@@ -34,59 +56,145 @@ class Prepared:
     own_id: str | None = None
 
 
-def prepare(
-    connection: sa.Connection,
-    ticket_id: int,
-    *,
-    action: Action | None,
-    private: bool,
-    message: str | None,
-    own_id: str | None,
-    text: str,
-    attachments: Sequence[Attachment],
-    automatic: bool,
-) -> Prepared:
-    """Find what an answer is to go to, and everything that bears on whether it may.
+@frozen(kw_only=True)
+class Ready:
+    """A draft that nothing speaks against, as it will be sent."""
 
-    Raises: `NotFound`, `Refused`.
-    """
-    ticket = connection.execute(sa.select(s.tickets).where(s.tickets.c.id == ticket_id)).first()
-    if ticket is None:
-        raise NotFound(f"there is no ticket {ticket_id}")
-    rows = _live(connection, ticket)
-    target = _choose(rows, ticket_id, message)
-    kind = Kind(target.kind)
-    chosen = action or (Action.PRIVATE_REPLY if private else answering(kind))
-    return Prepared(
-        draft=Draft(
-            channel=ticket.channel,
-            action=chosen,
-            text=text,
-            attachments=tuple(attachments),
-            target=outbox.target(connection, ticket.channel, target.external_id),
-            automatic=automatic,
-            ticket=ticket_id,
-            window_opened_at=_opened(rows, target, kind),
-        ),
-        covers=frozenset(row.external_id for row in rows),
-        used=_used(connection, ticket.channel, chosen, target.external_id),
-        own_id=own_id,
-    )
+    prepared: Prepared
+    parts: Sequence[Part]
+    by: str
+
+    @property
+    def draft(self) -> Draft:
+        """What is said."""
+        return self.prepared.draft
+
+    @property
+    def target(self) -> str | None:
+        """What it is about, by its external id."""
+        return self.draft.target.id if self.draft.target else None
 
 
-def _live(connection: sa.Connection, ticket: Any) -> list[Any]:
-    """Return the customer's messages of a ticket that are still there, in network time."""
-    table = s.messages
-    query = (
-        sa.select(table)
-        .where(
-            table.c.ticket_id == ticket.id,
-            table.c.own == sa.false(),
-            table.c.deleted_at.is_(None),
+@frozen(kw_only=True)
+class _Aim:
+    """What a wish is about."""
+
+    channel: str
+    action: Action
+    target: Any
+    covers: frozenset[str]
+    opened_at: datetime | None
+
+    @property
+    def item(self) -> Item:
+        """The message to answer."""
+        return self.channel, self.target.external_id
+
+
+# --- preparing ------------------------------------------------------------------------------
+
+_TICKETS = sa.select(s.tickets.c.id, s.tickets.c.channel).where(among("ids", s.tickets.c.id))
+_LIVE = (
+    sa.select(
+        *(
+            s.messages.c[name]
+            for name in (
+                "ticket_id",
+                "external_id",
+                "kind",
+                "sent_at",
+                "arrived_at",
+                "opens_window",
+            )
         )
-        .order_by(table.c.sent_at, table.c.id)
     )
-    return list(connection.execute(query).all())
+    .where(
+        among("ids", s.messages.c.ticket_id),
+        s.messages.c.own == sa.false(),
+        s.messages.c.deleted_at.is_(None),
+    )
+    .order_by(s.messages.c.sent_at, s.messages.c.id)
+)
+"""The customers' messages that are still there, in network time."""
+_DONE = (
+    sa.select(
+        *(
+            s.outbox.c[name]
+            for name in ("id", "channel", "action", "target", "text", "by", "created_at")
+        )
+    )
+    .where(among("items", s.outbox.c.channel, s.outbox.c.target), s.outbox.c.state.in_(ALIVE))
+    .order_by(s.outbox.c.id)
+)
+"""What was done about messages, as far as it stands."""
+
+
+def prepare(connection: sa.Connection, wishes: Sequence[Wish]) -> list[Prepared | ChannelmixError]:
+    """Find what each wish is about, and everything that bears on whether it may be done.
+
+    For one that cannot be done there is the error: `NotFound`, `Refused`.
+    """
+    aims = _aims(connection, wishes)
+    items = {aim.item for aim in aims if isinstance(aim, _Aim)}
+    targets = outbox.targets(connection, items)
+    done = _done(connection, items)
+    return [
+        _prepared(wish, aim, targets, done) if isinstance(aim, _Aim) else aim
+        for wish, aim in zip(wishes, aims, strict=True)
+    ]
+
+
+def _prepared(
+    wish: Wish, aim: _Aim, targets: Mapping[Item, Message], done: Collection[Any]
+) -> Prepared:
+    """Write the draft of a wish."""
+    return Prepared(
+        ticket=wish.ticket,
+        draft=Draft(
+            channel=aim.channel,
+            action=aim.action,
+            text=wish.text,
+            attachments=tuple(wish.attachments),
+            target=targets.get(aim.item),
+            automatic=wish.automatic,
+            ticket=wish.ticket,
+            window_opened_at=aim.opened_at,
+        ),
+        covers=aim.covers,
+        used=(*aim.item, aim.action) in done,
+        own_id=wish.own_id,
+    )
+
+
+def _aims(connection: sa.Connection, wishes: Sequence[Wish]) -> list[_Aim | ChannelmixError]:
+    """Find what each wish is about, or why it cannot be done."""
+    wanted = {"ids": sorted({wish.ticket for wish in wishes})}
+    channels = {row.id: row.channel for row in connection.execute(_TICKETS, wanted)}
+    messages: dict[int, list[Any]] = defaultdict(list)
+    for row in connection.execute(_LIVE, wanted):
+        messages[row.ticket_id].append(row)
+    aims: list[_Aim | ChannelmixError] = []
+    for wish in wishes:
+        try:
+            aims.append(_aim(wish, channels.get(wish.ticket), messages[wish.ticket]))
+        except ChannelmixError as error:
+            aims.append(error)
+    return aims
+
+
+def _aim(wish: Wish, channel: str | None, rows: Sequence[Any]) -> _Aim:
+    """Find what a wish is about. Raises: `NotFound`, `Refused`."""
+    if channel is None:
+        raise NotFound(f"there is no ticket {wish.ticket}")
+    target = _choose(rows, wish.ticket, wish.message)
+    kind = Kind(target.kind)
+    return _Aim(
+        channel=channel,
+        action=wish.action or (Action.PRIVATE_REPLY if wish.private else answering(kind)),
+        target=target,
+        covers=frozenset(row.external_id for row in rows),
+        opened_at=_opened(rows, target, kind),
+    )
 
 
 def _choose(rows: Sequence[Any], ticket_id: int, message: str | None) -> Any:
@@ -112,68 +220,116 @@ def _opened(rows: Sequence[Any], target: Any, kind: Kind) -> datetime | None:
     )
 
 
-def _used(connection: sa.Connection, channel: str, action: Action, target: str) -> bool:
-    """Say whether the same action was accepted for the same message before."""
-    table = s.outbox
-    query = sa.select(sa.func.count()).where(
-        table.c.channel == channel,
-        table.c.action == action,
-        table.c.target == target,
-        table.c.state.in_(ALIVE),
-    )
-    return bool(connection.execute(query).scalar())
+Deed = tuple[str, str | None, str]
+"""What is done: channel, target, action."""
+
+
+def _done(connection: sa.Connection, items: Collection[Item]) -> dict[Deed, list[Any]]:
+    """Return what was done about messages and stands, in its order."""
+    done: dict[Deed, list[Any]] = defaultdict(list)
+    if items:
+        for row in connection.execute(_DONE, {"items": sorted(items)}):
+            done[row.channel, row.target, row.action].append(row)
+    return done
+
+
+# --- accepting ------------------------------------------------------------------------------
 
 
 def accept(
-    connection: sa.Connection,
-    prepared: Prepared,
-    parts: Sequence[Part],
-    *,
-    by: str,
-    rules: tickets.Rules,
-    now: datetime,
-) -> int:
-    """Put an answer into the outbox and the ticket's history, in one transaction.
+    connection: sa.Connection, ready: Sequence[Ready], *, rules: tickets.Rules, now: datetime
+) -> list[int | ChannelmixError]:
+    """Put answers into the outbox and their tickets' history; return their outbox ids.
 
-    Raises: `Refused` for the same answer given a moment ago, by whomever, and for any that
-    was given since this one was prepared.
+    For one that comes too late there is the error: `Refused` for the same answer given a moment
+    ago, by whomever, and for any that was given since this one was prepared.
     """
-    draft = prepared.draft
-    target = draft.target.id if draft.target else None
-    concerned = tickets.hold(connection, s.tickets.c.id == draft.ticket)
-    _refuse_twice(connection, draft, parts, now)
-    if target and not prepared.used and _used(connection, draft.channel, draft.action, target):
-        raise Refused("somebody has just done the same to this message: look, then decide")
-    row = outbox.accept(
-        connection,
-        Accepted(
-            channel=draft.channel,
-            action=draft.action,
-            by=by,
-            parts=parts,
-            automatic=draft.automatic,
-            ticket=draft.ticket,
-            target=target,
-            own_id=prepared.own_id,
-            window_opened_at=draft.window_opened_at,
-        ),
-        now,
-    )
-    if draft.ticket is not None:
-        says = draft.action in {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
-        done = tickets.Done(
-            ticket=draft.ticket,
-            channel=draft.channel,
-            kind="reply" if says else "act",
-            by=by,
-            data={"action": draft.action.value, "outbox": row},
-            covers=prepared.covers if says else (),
-            outbox=row,
-        )
-        fresh = tickets.act(connection, [done], now)
+    concerned = tickets.hold(connection, {one.prepared.ticket for one in ready})
+    made: dict[int, int | ChannelmixError] = {}
+    fresh: list[feed.Fresh] = []
+    left = list(enumerate(ready))
+    while left:  # of those that are the same, the second has to see the first
+        first = {_deed(one): number for number, one in reversed(left)}
+        turn = [(number, one) for number, one in left if first[_deed(one)] == number]
+        left = [(number, one) for number, one in left if first[_deed(one)] != number]
+        results, told = _accept_different(connection, [one for _, one in turn], now)
+        made.update(zip((number for number, _ in turn), results, strict=True))
+        fresh += told
+    if fresh:
         fresh += tickets.reproject(connection, concerned, rules=rules, now=now)
-        feed.tell(connection, fresh, now)
-    return row
+    feed.tell(connection, fresh, now)
+    return [made[number] for number in range(len(ready))]
+
+
+def _deed(one: Ready) -> Deed:
+    """Say what is done."""
+    return one.draft.channel, one.target, one.draft.action
+
+
+def _accept_different(
+    connection: sa.Connection, ready: Sequence[Ready], now: datetime
+) -> tuple[list[int | ChannelmixError], list[feed.Fresh]]:
+    """Accept answers of which no two are the same deed."""
+    done = _done(connection, {(one.draft.channel, one.target) for one in ready if one.target})
+    refused = [_refused(connection, one, done.get(_deed(one), ()), now) for one in ready]
+    fine = [one for one, why in zip(ready, refused, strict=True) if why is None]
+    ids = outbox.accept(connection, [_accepted(one) for one in fine], now)
+    made = iter(ids)
+    results: list[int | ChannelmixError] = [next(made) if why is None else why for why in refused]
+    acts = [_act(one, row) for one, row in zip(fine, ids, strict=True)]
+    return results, tickets.act(connection, acts, now)
+
+
+def _refused(
+    connection: sa.Connection, one: Ready, done: Sequence[Any], now: datetime
+) -> Refused | None:
+    """Refuse the double click, two agents with the same answer, and what was just done."""
+    text = clean(_accepted(one).text)
+    files = [each.path or each.url for part in one.parts for each in part.attachments]
+    for same in done:
+        if (
+            same.text == text
+            and same.created_at > now - SAME_AGAIN
+            and outbox.files(connection, same.id) == files
+        ):
+            return Refused(f"the same was sent a moment ago by {same.by} (outbox {same.id})")
+    if done and not one.prepared.used:
+        return Refused("somebody has just done the same to this message: look, then decide")
+    return None
+
+
+def _accepted(one: Ready) -> Accepted:
+    """Make the row of an answer."""
+    draft = one.draft
+    return Accepted(
+        channel=draft.channel,
+        action=draft.action,
+        by=one.by,
+        parts=one.parts,
+        automatic=draft.automatic,
+        ticket=one.prepared.ticket,
+        target=one.target,
+        own_id=one.prepared.own_id,
+        window_opened_at=draft.window_opened_at,
+    )
+
+
+def _act(one: Ready, row: int) -> tickets.Done:
+    """Make the entry in the ticket's history."""
+    draft = one.draft
+    says = draft.action in {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
+    return tickets.Done(
+        ticket=one.prepared.ticket,
+        channel=draft.channel,
+        kind="reply" if says else "act",
+        by=one.by,
+        data={"action": draft.action.value, "outbox": row},
+        covers=one.prepared.covers if says else (),
+        outbox=row,
+    )
+
+
+# --- files ----------------------------------------------------------------------------------
 
 
 def keep(attachments: Sequence[Attachment], folder: Path) -> list[Attachment]:
@@ -194,22 +350,3 @@ def _keep(attachment: Attachment, source: Path, folder: Path) -> Attachment:
     kept = folder / f"{hashlib.sha256(content).hexdigest()}{source.suffix.lower()}"
     kept.write_bytes(content)
     return evolve(attachment, path=str(kept), name=attachment.name or source.name)
-
-
-def _refuse_twice(
-    connection: sa.Connection, draft: Draft, parts: Sequence[Part], now: datetime
-) -> None:
-    """Refuse the double click, and two agents with the same answer."""
-    table = s.outbox
-    query = sa.select(table.c.id, table.c.by).where(
-        table.c.channel == draft.channel,
-        table.c.action == draft.action,
-        table.c.target == (draft.target.id if draft.target else None),
-        table.c.text == "\n".join(part.text for part in parts if part.text),
-        table.c.state.in_(ALIVE),
-        table.c.created_at > now - SAME_AGAIN,
-    )
-    files = [one.path or one.url for part in parts for one in part.attachments]
-    for same in connection.execute(query):
-        if outbox.files(connection, same.id) == files:
-            raise Refused(f"the same was sent a moment ago by {same.by} (outbox {same.id})")

@@ -21,11 +21,12 @@ from channelmix.assembly import Assembly, mask_of
 from channelmix.budget import StoredBudget
 from channelmix.clock import SystemClock
 from channelmix.dispatch import Dispatch
-from channelmix.errors import NotFound, Refused
+from channelmix.errors import ChannelmixError, NotFound, Refused
+from channelmix.gathering import Gathering
 from channelmix.hookspecs import Channel, Clock, Plugin
 from channelmix.intake import Intake
 from channelmix.log import get_logger
-from channelmix.loops import Bell
+from channelmix.loops import Bell, Topic
 from channelmix.records import (
     Action,
     Attachment,
@@ -52,7 +53,7 @@ from channelmix.records import (
 from channelmix.registry import Registry
 from channelmix.rules import Rules
 from channelmix.settings import Settings
-from channelmix.store import feed, journal, ledger, outbox, tickets, views
+from channelmix.store import feed, journal, ledger, outbox, outcomes, tickets, views
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 from channelmix.vault import StoredVault, Vaults
@@ -142,6 +143,8 @@ class Desk:
         self._intakes: dict[str, Intake] = {}
         self._workers: Workers | None = None
         self._notes: set[asyncio.Task[None]] = set()
+        self._preparing = Gathering(self._prepare)
+        self._accepting = Gathering(self._accept)
 
     @classmethod
     def open(
@@ -298,7 +301,9 @@ class Desk:
         return await self._write(
             lambda connection: journal.replay(
                 connection, fates=fates, channels_by_account=accounts, channel=channel
-            )
+            ),
+            Topic.JOURNAL,
+            Topic.LOOKUPS,
         )
 
     # --- tickets ------------------------------------------------------------------------------
@@ -412,33 +417,43 @@ class Desk:
 
         `own_id` is the external id of our own message, for `edit` and `delete`.
         """
-        prepared = await self.store.read(
-            lambda connection: answering.prepare(
-                connection,
-                ticket_id,
-                action=action,
-                private=private,
-                message=message,
-                own_id=own_id,
-                text=text,
-                attachments=attachments,
-                automatic=automatic,
-            )
+        wish = answering.Wish(
+            ticket=ticket_id,
+            action=action,
+            text=text,
+            private=private,
+            attachments=attachments,
+            message=message,
+            own_id=own_id,
+            automatic=automatic,
         )
+        prepared = await self._preparing.ask(wish)
         draft = prepared.draft
         found = await self.review(draft, used=prepared.used)
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
         limits = limits_for(self._limits(draft.channel), draft.action, kind)
-        kept = await asyncio.to_thread(answering.keep, attachments, self.settings.desk.media)
-        parts = reviewing.parts(limits, text, kept)
-        now = self.clock.now()
-        return await self._write(
-            lambda connection: answering.accept(
-                connection, prepared, parts, by=by, rules=self.rules, now=now
-            )
+        kept = attachments and await asyncio.to_thread(
+            answering.keep, attachments, self.settings.desk.media
         )
+        parts = reviewing.parts(limits, text, kept)
+        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+
+    async def _prepare(
+        self, wishes: Sequence[answering.Wish]
+    ) -> list[answering.Prepared | ChannelmixError]:
+        """Prepare what is wished at the same time."""
+        return await self.store.read(lambda connection: answering.prepare(connection, wishes))
+
+    async def _accept(self, ready: Sequence[answering.Ready]) -> list[int | ChannelmixError]:
+        """Accept what is ready at the same time, and wake whoever sends it."""
+        now = self.clock.now()
+        done = await self.store.write(
+            lambda connection: answering.accept(connection, ready, rules=self.rules, now=now)
+        )
+        self.bell.ring(Topic.OUTBOX, Topic.FEED)
+        return done
 
     async def review(self, draft: Draft, *, used: bool = False) -> list[Finding]:
         """Say what speaks against a draft: the channel's declaration first, then all reviewers."""
@@ -463,9 +478,9 @@ class Desk:
         if not asked:
             return []
         channel = ticket.line.channel
-        message = await self.store.read(
-            lambda connection: outbox.target(connection, channel, asked[-1].id)
-        )
+        item = channel, asked[-1].id
+        there = await self.store.read(lambda connection: outbox.targets(connection, [item]))
+        message = there.get(item)
         if message is None:
             return []
         await self.assembly.open_for(self.dispatch, "suggest")
@@ -488,13 +503,13 @@ class Desk:
 
     async def cancel(self, outbox_id: int) -> None:
         """Cancel what is still queued of an action."""
-        await self._decide(outbox_id, "queued", lambda c: outbox.cancel(c, outbox_id))
+        await self._decide(outbox_id, "queued", lambda c: outcomes.cancel(c, outbox_id))
 
     async def retry(self, outbox_id: int) -> None:
         """Send a failed or cancelled action again."""
         now = self.clock.now()
         await self._decide(
-            outbox_id, "failed or cancelled", lambda c: outbox.retry(c, outbox_id, now)
+            outbox_id, "failed or cancelled", lambda c: outcomes.retry(c, outbox_id, now)
         )
 
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
@@ -503,7 +518,7 @@ class Desk:
         await self._decide(
             outbox_id,
             "uncertain",
-            lambda c: outbox.resolve(c, outbox_id, arrived=arrived, now=now),
+            lambda c: outcomes.resolve(c, outbox_id, arrived=arrived, now=now),
         )
 
     async def _decide(
@@ -513,7 +528,7 @@ class Desk:
         now = self.clock.now()
 
         def whole(connection: sa.Connection) -> bool:
-            concerned = tickets.hold(connection, tickets.answered_by(outbox_id))
+            concerned = tickets.hold(connection, outbox.ticket_of(connection, outbox_id))
             done = job(connection)
             fresh = tickets.reproject(connection, concerned, rules=self.rules, now=now)
             feed.tell(connection, (done or []) + fresh, now)
@@ -535,15 +550,15 @@ class Desk:
 
     async def events(self, *, after: int = 0) -> AsyncIterator[Happening]:
         """Follow the durable feed from after a position, for ever; each has its own `id`."""
-        event = self.bell.listen()
+        event = self.bell.listen(Topic.FEED)
         try:
             while True:
-                event.clear()
+                event.clear()  # before it is looked: what comes meanwhile sets it again
                 found = await self.store.read(partial(feed.after, position=after))
                 for one in found:
                     after = one.id
                     yield one
-                if not found:
+                if len(found) < feed.PAGE:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(event.wait(), 1)
         finally:
@@ -578,7 +593,9 @@ class Desk:
         if connected.url is not None:
             return connecting.remembered(channel, connected)
         now, expires_at = self.clock.now(), connected.expires_at
-        await self._write(lambda c: health.connected(c, channel, expires_at, now))
+        await self._write(
+            lambda c: health.connected(c, channel, expires_at, now), Topic.LOOKUPS, Topic.OUTBOX
+        )
         return connected
 
     async def _opened(self, channel: str, hook: str) -> Plugin:
@@ -648,10 +665,10 @@ class Desk:
         finally:
             self.bell.leave(event)
 
-    async def _write(self, job: Callable[[sa.Connection], T]) -> T:
-        """Write, and wake whoever has to do with it."""
+    async def _write(self, job: Callable[[sa.Connection], T], *wakes: Topic) -> T:
+        """Write, and wake whoever has to do with it: what people do is told, or sent."""
         done = await self.store.write(job)
-        self.bell.ring()
+        self.bell.ring(*(wakes or (Topic.FEED, Topic.OUTBOX)))
         return done
 
 

@@ -120,9 +120,9 @@ class Dispatch:
         Raises: what the plugin named (`PluginError`), `PluginFault` for its bug, `Paused`, and
         `NotFound` if there is no such plugin or it does not implement the hook.
         """
-        for one in self._registry.implementations(hook_name):
-            if one.plugin_name == plugin_name:
-                return await self._call(one, hook_name, request)
+        one = self._registry.implementation(plugin_name, hook_name)
+        if one is not None:
+            return await self._call(one, hook_name, request)
         if self._registry.get(plugin_name) is None:
             raise NotFound(f"no channel or plugin {plugin_name!r} is running")
         raise NotFound(f"{plugin_name} does not implement {hook_name}")

@@ -13,7 +13,7 @@ from channelmix.dispatch import Dispatch
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell
+from channelmix.loops import Bell, Topic
 from channelmix.records import (
     Payload,
     RawEvent,
@@ -77,14 +77,13 @@ class Intake:
 
     async def _split(self, asked: str, body: bytes) -> list[RawEvent]:
         """Cut a payload into routed events; one that cannot be cut is one event."""
-        digest = hashlib.sha256(body).hexdigest()
         if not self.registry.implements(asked, "split"):
-            return [RawEvent(key=digest, body=body, channel=asked)]
+            return [RawEvent(key=_digest(body), body=body, channel=asked)]
         try:
             return await self.cut(asked, body)
         except (PluginError, PluginFault):
             # Its key must be none that a plugin gives: a part may well be hashed the same way.
-            key = f"{journal.UNSPLIT}:{digest}"
+            key = f"{journal.UNSPLIT}:{_digest(body)}"
             return [RawEvent(key=key, body=body, channel=asked, source=journal.UNSPLIT)]
 
     async def cut(self, asked: str, body: bytes) -> list[RawEvent]:
@@ -136,12 +135,12 @@ class Intake:
         self._pending.append((arrival, future))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name=f"intake {self.app}")
-        await asyncio.shield(future)
-        self.bell.ring()
+        await future
 
     async def _flush(self) -> None:
         """Store what is pending in one commit, again while more has come meanwhile."""
         while self._pending:
+            await self._more()
             batch, self._pending = self._pending, []
             arrivals = [arrival for arrival, _ in batch]
             problem: Exception | None = None
@@ -156,4 +155,20 @@ class Intake:
                     future.set_result(None)
                 else:
                     future.set_exception(problem)
+            self.bell.ring(Topic.JOURNAL)
         self._flusher = None
+
+    async def _more(self) -> None:
+        """Let come along whoever is at the door already: as long as each look brings more.
+
+        A look takes two turns of the event loop: one reads what has come, one handles it.
+        """
+        seen = 0
+        while seen < (seen := len(self._pending)):
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+
+def _digest(body: bytes) -> str:
+    """Name a payload by its hash."""
+    return hashlib.sha256(body).hexdigest()

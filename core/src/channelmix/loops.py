@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from attrs import define, field
@@ -18,30 +19,49 @@ BACK_OFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds to wait after the first, second … failure in a row."""
 
 
+class Topic(StrEnum):
+    """What there may be to do after something was written."""
+
+    JOURNAL = "journal"
+    """Events are to be settled."""
+    FEED = "feed"
+    """Something happened that observers are to be told."""
+    OUTBOX = "outbox"
+    """Parts may be sent, or looked for."""
+    LOOKUPS = "lookups"
+    """Something is to be fetched."""
+    MEDIA = "media"
+    """Files are to be fetched, or deleted."""
+    TIME = "time"
+    """Never rung alone: for what only the clock makes due."""
+
+
 class Bell:
-    """Wakes every loop of this process that waits for something to do.
+    """Wakes the loops of this process that wait for something to do.
 
     What another process writes rings it too (`Store.watch`). It only saves time: each loop
     also looks by itself now and then, so a ring that is lost costs a moment and nothing else.
     """
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, frozenset[Topic]] = {}
 
-    def ring(self) -> None:
-        """Wake everyone."""
-        for one in self._waiting:
-            one.set()
+    def ring(self, *topics: Topic) -> None:
+        """Wake whoever listens to one of `topics`; with none, everyone."""
+        rung = frozenset(topics or Topic)
+        for event, heard in self._waiting.items():
+            if not heard.isdisjoint(rung):
+                event.set()
 
-    def listen(self) -> asyncio.Event:
-        """Return an event that every ring sets."""
+    def listen(self, *topics: Topic) -> asyncio.Event:
+        """Return an event that a ring for one of `topics` sets; with none, every ring does."""
         event = asyncio.Event()
-        self._waiting.add(event)
+        self._waiting[event] = frozenset(topics or Topic)
         return event
 
     def leave(self, event: asyncio.Event) -> None:
         """Stop listening."""
-        self._waiting.discard(event)
+        self._waiting.pop(event, None)
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
@@ -55,14 +75,22 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
 
 
 async def forever(
-    name: str, step: Callable[[], Awaitable[int]], bell: Bell, *, every: float = 1.0
+    name: str,
+    step: Callable[[], Awaitable[int]],
+    bell: Bell,
+    *,
+    hears: Topic,
+    rings: Collection[Topic] = (),
+    every: float = 1.0,
 ) -> None:
     """Run `step` as long as it finds something to do, then wait for the bell; until cancelled.
+
+    It is woken by `hears`, and rings `rings` when it has found something.
 
     A step that fails is logged and comes again, later and later; if the store is away, soon.
     """
     log = get_logger(loop=name)
-    event = bell.listen()
+    event = bell.listen(hears)
     failures = 0
     try:
         while True:
@@ -81,7 +109,8 @@ async def forever(
                 await asyncio.sleep(pause)
                 continue
             if found:
-                bell.ring()
+                if rings:
+                    bell.ring(*rings)
                 await asyncio.sleep(0)  # let others have their turn
             else:
                 await wait(event, every)

@@ -1,11 +1,11 @@
-"""Sending what is in the outbox, and looking for what may have arrived."""
+"""Sending what is in the outbox: at most once, and every outcome in its own state."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 from attrs import define, field
@@ -24,32 +24,35 @@ from channelmix.errors import (
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell, Brake, back_off, cancel, holding, store_pause
-from channelmix.records import Found, Outgoing, Receipt, limits_for
+from channelmix.loops import Bell, Brake, Topic, back_off, cancel, holding, store_pause
+from channelmix.records import Limits, Outgoing, Receipt, limits_for
 from channelmix.reviewing import window_closed
-from channelmix.store import feed, outbox, tickets
+from channelmix.store import echoes, feed, outbox, outcomes, tickets
 from channelmix.store.engine import Store
 from channelmix.store.outbox import Claimed
+from channelmix.store.outcomes import Arrived
 
+T = TypeVar("T")
 SIDE_BY_SIDE = 8
 """How many parts of one channel are under way at once."""
 HOLD = timedelta(minutes=3)
 """How long a sender may be silent before its parts count as uncertain; longer than any call."""
 UNAUTHORIZED_PAUSE = timedelta(minutes=5)
 FIRST_LOOK = timedelta(seconds=1)
-LOST = 5
-"""How often a part may be taken and not be found before a person is asked."""
-LOOKS = 6
-"""How often an unclear outcome is looked at before a person is asked."""
 GIVE_UP = timedelta(hours=24)
 """How long a reply is tried again before it fails."""
 
-Outcome = Callable[[sa.Connection], list[feed.Fresh] | None]
+Outcome = Callable[[sa.Connection], list[feed.Fresh]]
+"""Writes what came of a part."""
 
 
 @define(eq=False, kw_only=True)
 class Sender:
-    """Sends and reconciles for one channel."""
+    """Sends for one channel.
+
+    It goes in turns: what came of some parts is written in one transaction, which also claims the
+    next; meanwhile others are under way.
+    """
 
     store: Store
     dispatch: Dispatch
@@ -60,85 +63,145 @@ class Sender:
     rules: tickets.Rules
     bell: Bell
     owner: str
-    reconciles: bool
-    _under_way: dict[asyncio.Task[None], int] = field(factory=dict, init=False)
+    _under_way: dict[asyncio.Task[None], Claimed] = field(factory=dict, init=False)
     """The parts that are being sent, by the task that does."""
+    _done: list[tuple[Claimed, Receipt | Outcome]] = field(factory=list, init=False)
+    """What came of parts, to be written in the next turn."""
+    _turn: asyncio.Task[int] | None = field(default=None, init=False)
+    _writing: Sequence[Claimed] = field(default=(), init=False)
 
     async def step(self) -> int:
-        """Start what can be sent now, look for what is unclear; return how many it took."""
-        return await self._send() + await self._look()
+        """Take a turn; say whether there may be more for another one.
+
+        Whoever cancels this does not cancel the turn: what it claims is sent.
+        """
+        self._turn = asyncio.create_task(self._take_turn(), name=f"turn {self.channel.name}")
+        return await asyncio.shield(self._turn)
+
+    @property
+    def mine(self) -> Collection[int]:
+        """The parts that are being sent here, or whose outcome is yet to be written."""
+        done = [claimed for claimed, _ in self._done]
+        return {one.part for one in (*self._under_way.values(), *done, *self._writing)}
 
     async def close(self, seconds: float) -> None:
         """Wait for what is under way, so long; what is not done by then is uncertain."""
-        if self._under_way:
-            _, left = await asyncio.wait(self._under_way, timeout=seconds)
-            await cancel(left)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._finish()
+        except TimeoutError:
+            await cancel([*self._under_way, *([self._turn] if self._turn else [])])
+        await self._write(self._done)
         await self.abandon()
+
+    async def _finish(self) -> None:
+        """Wait for the last turn, and for all that it began."""
+        if self._turn is not None:
+            await asyncio.wait([self._turn])
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def abandon(self) -> None:
         """Make uncertain what this owner was sending, also in an earlier life."""
         now = self.clock.now()
 
         def job(connection: sa.Connection) -> None:
-            parts = outbox.under_way(connection, self.owner, self.channel.name)
-            tickets.hold(connection, tickets.with_parts(parts))
+            parts = outcomes.under_way(connection, self.owner, self.channel.name)
+            tickets.hold(connection, outbox.tickets_with(connection, parts))
             fresh: list[feed.Fresh] = []
             for part in parts:
-                fresh += outbox.uncertain(connection, part, look_at=now, why="the sender stopped")
+                fresh += outcomes.uncertain(connection, part, look_at=now, why="the sender stopped")
             feed.tell(connection, fresh, now)
 
         await self.store.write(job)
 
-    # --- sending ----------------------------------------------------------------------------
+    # --- a turn -----------------------------------------------------------------------------
 
-    async def _send(self) -> int:
-        """Claim what is queued, as far as there is room, and send it side by side."""
-        room = SIDE_BY_SIDE - len(self._under_way)
-        if room <= 0 or holding(self.brake.replies_until, self.clock):
+    async def _take_turn(self) -> int:
+        """Write what came of parts, claim what is queued as far as there is room, and send it."""
+        done, self._done = self._done, []
+        room = self._room()
+        if not done and not room:
             return 0
-        now = self.clock.now()
-        claimed = await self.store.write(
-            lambda connection: outbox.claim(
-                connection,
-                channel=self.channel.name,
-                owner=self.owner,
-                now=now,
-                hold=HOLD,
-                limit=room,
-            )
-        )
+        claimed = await self._write(done, room)
         for one in claimed:
-            task = asyncio.create_task(self._send_one(one), name=f"send {one.part}")
-            self._under_way[task] = one.part
+            task = asyncio.create_task(self._send(one), name=f"send {one.part}")
+            self._under_way[task] = one
             task.add_done_callback(self._sent)
-        return len(claimed)
+        if done or claimed:
+            self.bell.ring(Topic.FEED)
+        return int(room > 0 and len(claimed) == room)
+
+    def _room(self) -> int:
+        """Return how many more may be under way now."""
+        paused = self.channel.name in self.dispatch.paused()
+        if paused or holding(self.brake.replies_until, self.clock):
+            return 0
+        return SIDE_BY_SIDE - len(self._under_way)
+
+    async def _write(
+        self, done: Sequence[tuple[Claimed, Receipt | Outcome]], room: int = 0
+    ) -> list[Claimed]:
+        """Write what came of parts, judge their tickets anew, and claim `room` parts."""
+        now, name = self.clock.now(), self.channel.name
+
+        def job(connection: sa.Connection) -> list[Claimed]:
+            fresh = settle(connection, done, rules=self.rules, now=now) if done else []
+            claimed = (
+                outbox.claim(
+                    connection, channel=name, owner=self.owner, now=now, hold=HOLD, limit=room
+                )
+                if room
+                else []
+            )
+            feed.tell(connection, fresh, now)
+            return claimed
+
+        if not done:
+            return await self.store.write(job) if room else []
+        self._writing = [claimed for claimed, _ in done]
+        try:
+            return await insist(lambda: self.store.write(job), channel=name)
+        except Exception:  # noqa: BLE001 - whatever it is, only one of them is to blame
+            get_logger(channel=name).exception("outbox.not_written", parts=len(done))
+            return await self._one_by_one(done)
+        finally:
+            self._writing = ()
+
+    async def _one_by_one(self, done: Sequence[tuple[Claimed, Receipt | Outcome]]) -> list[Claimed]:
+        """Keep one outcome that cannot be written from taking the others along.
+
+        Its part will be looked for when its lease has ended.
+        """
+        if len(done) > 1:
+            for one in done:
+                await self._write([one])
+        return []
 
     def _sent(self, task: asyncio.Task[None]) -> None:
-        """Make room, and wake whoever waits for the outcome."""
+        """Make room, and see to it that the outcome is written."""
         del self._under_way[task]
-        self.bell.ring()
+        self.bell.ring(Topic.OUTBOX)
 
-    async def _send_one(self, claimed: Claimed) -> None:
-        """Carry out one part and record what came of it."""
+    # --- one part ---------------------------------------------------------------------------
+
+    async def _send(self, claimed: Claimed) -> None:
+        """Carry out one part and keep what came of it."""
         outgoing = claimed.outgoing
         if closed := self._closed(outgoing):
-            await self._record(claimed, lambda c: outbox.failed(c, claimed, why=closed))
+            self._done.append((claimed, lambda c: outcomes.failed(c, claimed, why=closed)))
             return
         try:
             receipt: Receipt = await self.dispatch.addressed(self.channel.name, "reply", outgoing)
         except ChannelmixError as error:
-            await self._record(claimed, await self._outcome(claimed, error))
+            self._done.append((claimed, await self._outcome(claimed, error)))
             return
-        now = self.clock.now()
-        await self._record(
-            claimed, lambda c: outbox.sent(c, claimed.part, receipt.ids, how="answer", now=now)
-        )
+        self._done.append((claimed, receipt))
         await self.health.fine(self.channel.name)
 
     def _closed(self, outgoing: Outgoing) -> str | None:
         """Say why the window is over, if it is: it may have closed while the part was queued."""
-        kind = outgoing.target.kind if outgoing.target else None
-        limits = limits_for(self.channel.limits, outgoing.action, kind)
+        limits = limits_of(self.channel, outgoing)
         if limits is None:
             return None
         return window_closed(
@@ -154,147 +217,54 @@ class Sender:
         why = str(error)
         match error:
             case Rejected() | Misconfigured() | NotFound():
-                return lambda c: outbox.failed(c, claimed, why=why)
+                return lambda c: outcomes.failed(c, claimed, why=why)
             case AuthorizationLost():
                 await self.health.set(name, "unauthorized", why)
                 until = now + UNAUTHORIZED_PAUSE
-                return lambda c: outbox.postponed(c, claimed, until=until, why=why, attempt=False)
+                return lambda c: outcomes.postponed(c, claimed, until=until, why=why, attempt=False)
             case Paused():
-                return lambda c: outbox.postponed(
+                return lambda c: outcomes.postponed(
                     c, claimed, until=error.until, why=why, attempt=False
                 )
             case RetryLater():
                 first = claimed.outgoing.first_sent_at or now
                 if now - first > GIVE_UP:
-                    return lambda c: outbox.failed(c, claimed, why=f"gave up: {why}")
+                    return lambda c: outcomes.failed(c, claimed, why=f"gave up: {why}")
                 until = now + (error.after or back_off(claimed.attempts))
-                return lambda c: outbox.postponed(c, claimed, until=until, why=why)
+                return lambda c: outcomes.postponed(c, claimed, until=until, why=why)
             case _:  # Uncertain, PluginFault, whatever else: nobody knows whether it arrived
-                return lambda c: _unclear(c, claimed.part, now, why, claimed.last_sent_at)
-
-    async def _record(self, claimed: Claimed, outcome: Outcome) -> None:
-        """Write an outcome, and judge the ticket anew with it.
-
-        However long the store is away: what the network answered is known only here.
-        """
-        now, failures = self.clock.now(), 0
-
-        def job(connection: sa.Connection) -> None:
-            concerned = tickets.hold(connection, tickets.answered_by(claimed.outbox))
-            fresh = outcome(connection) or []
-            fresh += tickets.reproject(connection, concerned, rules=self.rules, now=now)
-            feed.tell(connection, fresh, now)
-
-        while True:
-            try:
-                await self.store.write(job)
-            except StoreError as error:
-                failures += 1
-                get_logger(channel=self.channel.name).error(
-                    "outbox.not_recorded", part=claimed.part, error=str(error)
-                )
-                await asyncio.sleep(store_pause(failures))
-            else:
-                return
-
-    # --- looking ----------------------------------------------------------------------------
-
-    async def _look(self) -> int:
-        """Look for parts that may have arrived, one after the other."""
-        now, mine = self.clock.now(), set(self._under_way.values())
-
-        def job(connection: sa.Connection) -> list[Claimed]:
-            fresh = self._take_orphans(connection, mine, now)
-            found = outbox.claim_uncertain(
-                connection, channel=self.channel.name, now=now, hold=HOLD, limit=SIDE_BY_SIDE
-            )
-            feed.tell(connection, fresh, now)
-            return found
-
-        claimed = await self.store.write(job)
-        for one in claimed:
-            await self._look_for(one)
-        return len(claimed)
-
-    def _take_orphans(
-        self, connection: sa.Connection, mine: Collection[int], now: datetime
-    ) -> list[feed.Fresh]:
-        """Make uncertain what somebody was sending who has not come back.
-
-        What is under way here (`mine`) is no orphan, however long the machine was asleep.
-        """
-        name = self.channel.name
-        lost = [part for part in outbox.orphans(connection, name, now) if part not in mine]
-        if not lost:
-            return []
-        concerned = tickets.hold(connection, tickets.with_parts(lost))
-        fresh: list[feed.Fresh] = []
-        for part in outbox.orphans(connection, name, now, held=lost):
-            fresh += _unclear(connection, part, now, "the sender stopped")
-        return fresh + tickets.reproject(connection, concerned, rules=self.rules, now=now)
-
-    async def _look_for(self, claimed: Claimed) -> None:
-        """Ask the network for one part."""
-        part, now = claimed.part, self.clock.now()
-        if not self.reconciles:
-            why = "the outcome is unclear, and this network cannot be asked: look, then resolve"
-            await self._record(claimed, _ask_person(part, now, why))
-            return
-        try:
-            found: Found = await self.dispatch.addressed(
-                self.channel.name, "reconcile", claimed.outgoing
-            )
-        except ChannelmixError as error:
-            found = Found(status="unknown", why=str(error))
-        now = self.clock.now()
-        await self._record(claimed, self._seen(claimed, found, now))
-
-    def _seen(self, claimed: Claimed, found: Found, now: datetime) -> Outcome:
-        """Turn what was seen into what is recorded."""
-        part = claimed.part
-        if found.status == "found":
-            return lambda c: outbox.sent(c, part, found.ids, how="reconcile", now=now)
-        if found.status == "absent":
-            settled_at = (claimed.last_sent_at or now) + self._settle(claimed.outgoing)
-            if now >= settled_at and claimed.attempts >= LOST:
-                why = f"the network took it {claimed.attempts} times and shows it nowhere"
-                return _ask_person(part, now, why)
-            if now >= settled_at:
-                again_at = now + back_off(claimed.attempts)
-                return _nothing(lambda c: outbox.absent(c, part, again_at))
-            why = "not there yet"
-            return _nothing(
-                lambda c: outbox.looked(c, part, next_at=settled_at, why=why, give_up=False)
-            )
-        why = found.why or "the network does not tell"
-        if claimed.looks + 1 >= LOOKS:
-            return _ask_person(part, now, why)
-        next_at = now + back_off(claimed.looks + 1)
-        return _nothing(lambda c: outbox.looked(c, part, next_at=next_at, why=why, give_up=False))
-
-    def _settle(self, outgoing: Outgoing) -> timedelta:
-        """Return how long the network may take to show what it was sent."""
-        kind = outgoing.target.kind if outgoing.target else None
-        limits = limits_for(self.channel.limits, outgoing.action, kind)
-        return limits.settle if limits else timedelta(seconds=30)
+                return lambda c: unclear(c, claimed.part, now, why, claimed.last_sent_at)
 
 
-def _nothing(job: Callable[[sa.Connection], Any]) -> Outcome:
-    """Make an outcome of a job that tells nobody."""
+def settle(
+    connection: sa.Connection,
+    done: Sequence[tuple[Claimed, Receipt | Outcome]],
+    *,
+    rules: tickets.Rules,
+    now: datetime,
+) -> list[feed.Fresh]:
+    """Write what came of parts, and judge their tickets anew with it."""
+    ids = {claimed.ticket for claimed, _ in done if claimed.ticket is not None}
+    concerned = tickets.hold(connection, ids)
+    arrived = [
+        Arrived(part=claimed.part, channel=claimed.outgoing.channel, ids=came.ids)
+        for claimed, came in done
+        if isinstance(came, Receipt)
+    ]
+    fresh = outcomes.answered(connection, arrived, now) if arrived else []
+    for _, came in done:
+        if not isinstance(came, Receipt):
+            fresh += came(connection)
+    return fresh + tickets.reproject(connection, concerned, rules=rules, now=now)
 
-    def outcome(connection: sa.Connection) -> list[feed.Fresh]:
-        job(connection)
-        return []
 
-    return outcome
-
-
-def _ask_person(part: int, now: datetime, why: str) -> Outcome:
-    """Leave an unclear part to a person."""
-    return _nothing(lambda c: outbox.looked(c, part, next_at=now, why=why, give_up=True))
+def limits_of(channel: Channel, outgoing: Outgoing) -> Limits | None:
+    """Return what a channel declares of such an action."""
+    kind = outgoing.target.kind if outgoing.target else None
+    return limits_for(channel.limits, outgoing.action, kind)
 
 
-def _unclear(
+def unclear(
     connection: sa.Connection,
     part: int,
     now: datetime,
@@ -302,7 +272,19 @@ def _unclear(
     claimed_at: datetime | None = None,
 ) -> list[feed.Fresh]:
     """Make a part uncertain; an echo that came before may clear it at once."""
-    fresh = outbox.uncertain(
+    fresh = outcomes.uncertain(
         connection, part, look_at=now + FIRST_LOOK, why=why, claimed_at=claimed_at
     )
-    return fresh + outbox.match_uncertain(connection, part, now) if fresh else fresh
+    return fresh + echoes.match_uncertain(connection, part, now) if fresh else fresh
+
+
+async def insist(write: Callable[[], Awaitable[T]], *, channel: str) -> T:
+    """Write, however long the store is away: what the network answered is known only here."""
+    failures = 0
+    while True:
+        try:
+            return await write()
+        except StoreError as error:
+            failures += 1
+            get_logger(channel=channel).error("outbox.not_recorded", error=str(error))
+            await asyncio.sleep(store_pause(failures))

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,15 +22,20 @@ from channelmix.dispatch import Dispatch, Outcome
 from channelmix.errors import NotFound, PluginError, PluginFault
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
+from channelmix.loops import Bell, Topic
 from channelmix.projection import best_labels
 from channelmix.records import (
     INBOUNDS,
     Assign,
     Classify,
+    Deletion,
+    Echo,
+    Edit,
     Fate,
     Ingested,
     Label,
     Labels,
+    Lookup,
     Message,
     RawEvent,
 )
@@ -66,6 +79,8 @@ class Pipeline:
     """Channels whose events must wait, because their plugin is not there."""
     cut: Callable[[RawEvent], Awaitable[Sequence[RawEvent]]]
     """Cuts a payload that was stored whole into routed events."""
+    bell: Bell = field(factory=Bell)
+    """Wakes whoever has to do with what was written."""
     _under_way: set[asyncio.Task[Any]] = field(factory=set, init=False)
 
     async def step(self) -> int:
@@ -101,6 +116,7 @@ class Pipeline:
                 connection, works, owner=self.owner, rules=self.rules, now=now
             )
         )
+        self.bell.ring(Topic.FEED, *{topic for work in works for topic in _topics(work)})
 
     async def _read(self, event: RawEvent) -> applying.Work:
         """Ask the channel's plugin what one event means, or into what a whole payload is cut."""
@@ -166,6 +182,8 @@ class Pipeline:
             )
         except Exception as error:  # noqa: BLE001 - the ticket stands without it
             get_logger().error("classify.late_failed", channel=channel, error=str(error))
+        else:
+            self.bell.ring(Topic.FEED)
 
     async def _assign(self, works: Sequence[applying.Work]) -> Sequence[applying.Work]:
         """Ask the assigners about all messages of a batch at the same time."""
@@ -197,6 +215,20 @@ class Pipeline:
 def _questions(work: applying.Work) -> list[Message]:
     """Return the messages of customers in an event."""
     return [one for one in work.inbounds if isinstance(one, Message) and not one.own]
+
+
+def _topics(work: applying.Work) -> Iterator[Topic]:
+    """Say who has to do with what an event brought, besides those who follow the feed."""
+    for inbound in work.inbounds:
+        match inbound:
+            case Lookup():
+                yield Topic.LOOKUPS
+            case Echo():
+                yield Topic.OUTBOX
+            case Edit() | Deletion():
+                yield Topic.MEDIA
+            case Message() if inbound.attachments:
+                yield Topic.MEDIA
 
 
 def _labelled(work: applying.Work, asked: Asked) -> applying.Work:

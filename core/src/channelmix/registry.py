@@ -34,7 +34,8 @@ class Registry:
     def __init__(self) -> None:
         self._manager = _Manager(PROJECT)
         self._manager.add_hookspecs(Hooks)
-        self._cache: dict[str, Implementations] = {}
+        self._plugins: dict[str, Plugin] = {}
+        self._cache: dict[str, tuple[Implementations, Mapping[str, pluggy.HookImpl]]] = {}
 
     def register(self, plugin: Plugin) -> None:
         """Let `plugin` take part, under its name, after all that are registered already.
@@ -50,18 +51,18 @@ class Registry:
         if mistakes := list(_mistakes(plugin)):
             raise RegistrationError(f"{who}: {'; '.join(mistakes)}")
         self._manager.register(plugin, plugin.name)
+        self._plugins[plugin.name] = plugin
         self._cache.clear()
 
     def unregister(self, plugin_name: str) -> None:
         """Take a plugin out with all its hooks; nothing happens if there is none."""
-        if self.get(plugin_name) is not None:
+        if self._plugins.pop(plugin_name, None) is not None:
             self._manager.unregister(name=plugin_name)
         self._cache.clear()
 
     def get(self, plugin_name: str) -> Plugin | None:
         """Return the plugin of that name, None if there is none."""
-        plugin: Plugin | None = self._manager.get_plugin(plugin_name)
-        return plugin
+        return self._plugins.get(plugin_name)
 
     def implementations(self, hook_name: str) -> Implementations:
         """Return who implements a hook, first to be called first.
@@ -69,13 +70,22 @@ class Registry:
         In the order of registration, but before the others what is marked `tryfirst`, and after
         them what is marked `trylast`.
         """
-        if hook_name not in self._cache:
-            self._cache[hook_name] = self._ordered(hook_name)
-        return self._cache[hook_name]
+        return self._of(hook_name)[0]
+
+    def implementation(self, plugin_name: str, hook_name: str) -> pluggy.HookImpl | None:
+        """Return what the plugin of that name implements a hook with, None if it does not."""
+        return self._of(hook_name)[1].get(plugin_name)
 
     def implements(self, plugin_name: str, hook_name: str) -> bool:
         """Say whether a plugin of that name is here and implements the hook."""
-        return any(one.plugin_name == plugin_name for one in self.implementations(hook_name))
+        return plugin_name in self._of(hook_name)[1]
+
+    def _of(self, hook_name: str) -> tuple[Implementations, Mapping[str, pluggy.HookImpl]]:
+        """Return who implements a hook, in order and by name; worked out once."""
+        if hook_name not in self._cache:
+            ordered = self._ordered(hook_name)
+            self._cache[hook_name] = ordered, {one.plugin_name: one for one in ordered}
+        return self._cache[hook_name]
 
     def _ordered(self, hook_name: str) -> Implementations:
         # pluggy calls the last registered first; its lists are sorted anew rather than reversed,

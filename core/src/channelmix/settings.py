@@ -38,13 +38,15 @@ def setting(
     factory: Callable[[], Any] | None = None,
     validator: Callable[[Any, attrs.Attribute[Any], Any], Any] | None = None,
     repr: bool = True,  # noqa: A002 - the name it has in attrs
+    example: Any = None,
 ) -> Any:
     """Declare one setting of a plugin's `Config` or `App` class: an attrs field with its help.
 
     `help` is one sentence for the person who fills in the file; it shows in the JSON Schema and
-    in the starter file. A setting without `default` and `factory` is required.
+    in the starter file. A setting without `default` and `factory` is required. `example` is a
+    value for the starter file, where nobody could guess one.
     """
-    metadata = {"help": help}
+    metadata = {"help": help, "example": example}
     if factory is not None:
         return field(factory=factory, validator=validator, repr=repr, metadata=metadata)
     return field(default=default, validator=validator, repr=repr, metadata=metadata)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from channelmix.fetching import Fetcher
-from channelmix.loops import cancel, forever
+from channelmix.loops import Topic, cancel, forever
 from channelmix.media import Downloader
 from channelmix.observing import Observer
 from channelmix.outbox import Sender
 from channelmix.pipeline import Pipeline
 from channelmix.polling import Poller
+from channelmix.reconciling import Reconciler
 from channelmix.store import feed, leases, tickets
 from channelmix.upkeep import Upkeep
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from channelmix.desk import Desk
     from channelmix.hookspecs import Channel
+    from channelmix.loops import Brake
 
 STOP_SECONDS = 10.0
 """How long sends under way may take when the desk closes."""
@@ -51,8 +53,9 @@ class Workers:
             owner=self.owner,
             unavailable=self._unavailable,
             cut=desk.cut,
+            bell=desk.bell,
         )
-        self._loop("pipeline", self._pipeline.step, every=5)
+        self._loop("pipeline", self._pipeline.step, Topic.JOURNAL, every=5)
         self._downloader = Downloader(desk.settings.desk.media, log=desk.log)
         fetcher = Fetcher(
             store=desk.store,
@@ -61,9 +64,9 @@ class Workers:
             api_url=lambda name: getattr(desk.settings.channels.get(name), "api_url", None),
             owner=self.owner,
         )
-        self._loop("media", fetcher.step)
-        self._loop("forgetting", fetcher.sweep, every=5)
-        self._loop("deadlines", self._late, every=5)
+        self._loop("media", fetcher.step, Topic.MEDIA)
+        self._loop("forgetting", fetcher.sweep, Topic.MEDIA, every=5)
+        self._loop("deadlines", self._late, Topic.TIME, rings=[Topic.FEED], every=5)
         for channel in desk.assembly.channels().values():
             await self._start_channel(channel)
         for implementation in desk.registry.implementations("observe"):
@@ -76,7 +79,7 @@ class Workers:
             )
             await observer.start()
             step = self._unless_paused(observer.name, observer.step)
-            self._loop(f"observe {observer.name}", step)
+            self._loop(f"observe {observer.name}", step, Topic.FEED)
 
     async def _start_channel(self, channel: Channel) -> None:
         """Start what a channel needs."""
@@ -93,7 +96,8 @@ class Workers:
             renews=desk.registry.implements(name, "renew"),
         )
         await upkeep.start()
-        self._loop(f"upkeep {name}", self._unless_paused(name, upkeep.step), every=5)
+        step = self._unless_paused(name, upkeep.step)
+        self._loop(f"upkeep {name}", step, Topic.TIME, every=5)
         if desk.registry.implements(name, "poll"):
             poller = Poller(
                 store=desk.store,
@@ -106,23 +110,40 @@ class Workers:
                 owner=self.owner,
             )
             await poller.start()
-            self._loop(f"poll {name}", self._unless_paused(name, poller.step))
+            step = self._unless_paused(name, poller.step)
+            self._loop(f"poll {name}", step, Topic.LOOKUPS, rings=[Topic.JOURNAL])
         if desk.registry.implements(name, "reply"):
-            sender = Sender(
-                store=desk.store,
-                dispatch=desk.dispatch,
-                clock=desk.clock,
-                channel=channel,
-                brake=brake,
-                health=desk.book,
-                rules=desk.rules,
-                bell=desk.bell,
-                owner=self.owner,
-                reconciles=desk.registry.implements(name, "reconcile"),
-            )
-            await sender.abandon()
-            self._senders.append(sender)
-            self._loop(f"send {name}", self._unless_paused(name, sender.step))
+            await self._start_sending(channel, brake)
+
+    async def _start_sending(self, channel: Channel, brake: Brake) -> None:
+        """Start what sends on a channel, and what looks for what may have arrived."""
+        desk, name = self.desk, channel.name
+        sender = Sender(
+            store=desk.store,
+            dispatch=desk.dispatch,
+            clock=desk.clock,
+            channel=channel,
+            brake=brake,
+            health=desk.book,
+            rules=desk.rules,
+            bell=desk.bell,
+            owner=self.owner,
+        )
+        await sender.abandon()
+        self._senders.append(sender)
+        # Also while the channel is paused: what came of its parts has to be written.
+        self._loop(f"send {name}", sender.step, Topic.OUTBOX)
+        reconciler = Reconciler(
+            store=desk.store,
+            dispatch=desk.dispatch,
+            clock=desk.clock,
+            channel=channel,
+            rules=desk.rules,
+            sender=sender,
+            reconciles=desk.registry.implements(name, "reconcile"),
+        )
+        step = self._unless_paused(name, reconciler.step)
+        self._loop(f"reconcile {name}", step, Topic.TIME, rings=[Topic.OUTBOX, Topic.FEED])
 
     async def stop(self) -> None:
         """Stop the loops, wait for what they have under way, and give back what is leased."""
@@ -141,10 +162,18 @@ class Workers:
         """Let others have at once what this desk was to do."""
         await self.desk.store.write(lambda connection: leases.give_back(connection, self.owner))
 
-    def _loop(self, name: str, step: Callable[[], Awaitable[int]], *, every: float = 1.0) -> None:
+    def _loop(
+        self,
+        name: str,
+        step: Callable[[], Awaitable[int]],
+        hears: Topic,
+        *,
+        rings: Collection[Topic] = (),
+        every: float = 1.0,
+    ) -> None:
         """Start one loop."""
-        task = asyncio.create_task(forever(name, step, self.desk.bell, every=every), name=name)
-        self._tasks.append(task)
+        running = forever(name, step, self.desk.bell, hears=hears, rings=rings, every=every)
+        self._tasks.append(asyncio.create_task(running, name=name))
 
     def _unavailable(self) -> Collection[str]:
         """Return the configured channels whose plugin is not there, or paused: events wait."""

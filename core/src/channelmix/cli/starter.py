@@ -139,7 +139,9 @@ class _Section:
             name = "_".join([*self.classes, one.name]).upper().replace("-", "_")
             return f'{{ env = "{name}" }}'
         chosen = choices(one.type) if is_choice(one.type) else []
-        fitting = (value for value in (*chosen, *GUESSES) if self.takes(one.name, value))
+        given = one.metadata.get("example")
+        proposed = (*([] if given is None else [given]), *chosen, *GUESSES)
+        fitting = (value for value in proposed if self.takes(one.name, value))
         found = next(fitting, None)
         return None if found is None else json.dumps(found)
 

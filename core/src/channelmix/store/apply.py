@@ -26,6 +26,7 @@ from channelmix.records import (
 from channelmix.store import feed, items, journal, locks, outbox, tickets, units
 from channelmix.store import schema as s
 from channelmix.store.dialect import in_trouble, upsert
+from channelmix.store.echoes import echoed, match_echoes
 from channelmix.store.feed import Fresh
 from channelmix.store.journal import Settled
 from channelmix.store.types import clean
@@ -114,7 +115,7 @@ def _apply(
     items.want_lookups(connection, new, now)
     write_labels(connection, _labelled(works))
     fresh = _tell_items(new)
-    fresh += outbox.match_echoes(connection, echoes, now)
+    fresh += match_echoes(connection, echoes, now)
     fresh += tickets.reproject(
         connection, concerned, rules=rules, now=now, proposals=_proposals(works)
     )
@@ -144,8 +145,8 @@ def _hold(
 ) -> set[units.Unit]:
     """Hold the units that a batch concerns, and return them."""
     concerned = units.concerned(connection, folded)
-    if parts := outbox.echoed(connection, echoes):
-        concerned |= tickets.of(connection, tickets.with_parts(parts))
+    if parts := echoed(connection, echoes):
+        concerned |= tickets.of(connection, outbox.tickets_with(connection, parts))
     units.hold(connection, concerned)
     return concerned
 

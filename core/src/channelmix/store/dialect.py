@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-T = TypeVar("T")
-IN_LIMIT = 500
-"""How many values one IN list takes: databases have limits, and plans get slow before."""
+from channelmix.store.types import Id, Rows
+
 CHANNEL = "channelmix"
 """Where processes announce to each other that they have written."""
 COLLISIONS = frozenset({"40001", "40P01"})
@@ -22,10 +23,20 @@ TROUBLE = frozenset({"08", "40", "53", "57", "58"})
 LOCK_TIMEOUT = "55P03"
 
 
+_INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
     """Return an INSERT that knows ON CONFLICT, as the connection's database writes it."""
-    maker = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return maker(table)
+    return _INSERT[connection.dialect.name](table)
+
+
+def inserting(build: Callable[[Any], Any]) -> Mapping[str, Any]:
+    """Make an INSERT that knows ON CONFLICT for every database, by the name of its dialect.
+
+    For those that are made once and executed often: making one costs more than it does.
+    """
+    return {name: build(make) for name, make in _INSERT.items()}
 
 
 def upsert(
@@ -42,50 +53,84 @@ def upsert(
     """
     if not rows:
         return
-    statement = insert(connection, table)
     columns = [name for name in rows[0] if name not in key] if update is None else update
-    if columns:
-        values = {name: statement.excluded[name] for name in columns}
-        statement = statement.on_conflict_do_update(index_elements=list(key), set_=values)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    connection.execute(statement, [dict(row) for row in rows])
+    statement = _upserting(connection.dialect.name, table, tuple(key), tuple(columns))
+    connection.execute(statement, list(rows))
 
 
-def chunks(values: Iterable[T]) -> Iterable[list[T]]:
-    """Cut `values` into pieces that an IN list takes."""
-    whole = list(values)
-    for start in range(0, len(whole), IN_LIMIT):
-        yield whole[start : start + IN_LIMIT]
+@cache
+def _upserting(
+    dialect: str, table: sa.Table, key: tuple[str, ...], columns: tuple[str, ...]
+) -> Any:
+    """Make the statement of an upsert, once."""
+    statement = _INSERT[dialect](table)
+    if not columns:
+        return statement.on_conflict_do_nothing(index_elements=key)
+    values = {name: statement.excluded[name] for name in columns}
+    return statement.on_conflict_do_update(index_elements=key, set_=values)
 
 
-def among(
-    connection: sa.Connection,
-    columns: Sequence[sa.ColumnElement[Any]],
-    rows: Iterable[Sequence[Any]],
-) -> sa.ColumnElement[bool]:
-    """Say that `columns` together are one of `rows`, so that the index on them is used.
+class _Elements(FunctionElement[Any]):
+    """The elements of a JSON list, each a row with the column `value`."""
 
-    SQLite scans the whole index for a list of row values, and not for a subquery.
+    inherit_cache = True
+
+
+class _Element(FunctionElement[Any]):
+    """The element of a JSON list at a place."""
+
+    inherit_cache = True
+
+
+@compiles(_Elements, "sqlite")
+def _elements_of_sqlite(which: _Elements, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(which.clauses, **options)})"
+
+
+@compiles(_Elements, "postgresql")
+def _elements_of_postgresql(which: _Elements, compiler: Any, **options: Any) -> str:
+    return f"jsonb_array_elements(CAST({compiler.process(which.clauses, **options)} AS jsonb))"
+
+
+@compiles(_Element, "sqlite")
+def _element_of_sqlite(which: _Element, compiler: Any, **options: Any) -> str:
+    value, place = (compiler.process(one, **options) for one in which.clauses)
+    return f"json_extract({value}, '$[{place}]')"
+
+
+@compiles(_Element, "postgresql")
+def _element_of_postgresql(which: _Element, compiler: Any, **options: Any) -> str:
+    value, place = (compiler.process(one, **options) for one in which.clauses)
+    return f"({value} ->> {place})"
+
+
+def among(name: str, *columns: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Say that `columns` together are one of the rows that the parameter `name` brings.
+
+    One parameter, however many rows: the statement is made, and prepared, once. And the index
+    on the columns is used, which SQLite does not for a list of row values.
     """
-    listed = [list(row) for row in rows]
-    if connection.dialect.name != "sqlite":
-        return sa.tuple_(*columns).in_([tuple(row) for row in listed])
-    each = sa.func.json_each(sa.literal(json.dumps(listed), sa.Text())).table_valued("value")
-    picked = (
-        sa.func.json_extract(each.c.value, sa.literal_column(f"'$[{number}]'"))
-        for number in range(len(columns))
-    )
+    each = _Elements(sa.bindparam(name, type_=Rows())).table_valued("value")
+    picked = []
+    for place, column in enumerate(columns):
+        found = _Element(each.c.value, sa.literal_column(str(place)))
+        picked.append(sa.cast(found, Id) if column.type is Id else found)
     return sa.tuple_(*columns).in_(sa.select(*picked))
 
 
 def lock(
     connection: sa.Connection, statement: sa.Select[Any], of: sa.Table, *, skip: bool = False
 ) -> sa.Select[Any]:
-    """Lock the rows of `of` that `statement` selects; SQLite's writer holds the file anyway."""
+    """Lock the rows of `of` that `statement` selects; SQLite's writer holds the file anyway.
+
+    A statement that is made once says so itself: on SQLite it is left out.
+    """
     if connection.dialect.name == "sqlite":
         return statement
     return statement.with_for_update(of=of, skip_locked=skip)
+
+
+_ANNOUNCE = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("token", type_=sa.Text())))
 
 
 def announce(connection: sa.Connection) -> None:
@@ -93,7 +138,7 @@ def announce(connection: sa.Connection) -> None:
     if connection.dialect.name == "sqlite":
         return
     token = connection.get_execution_options()["store"]
-    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, token)))
+    connection.execute(_ANNOUNCE, {"token": token})
 
 
 def in_trouble(error: DBAPIError) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -25,8 +25,8 @@ from channelmix.store.backend import READERS, Backend
 from channelmix.store.dialect import in_the_way
 
 T = TypeVar("T")
-Job = tuple[Callable[[sa.Connection], Any], "Future[Any]"]
-Outcome = tuple["Future[Any]", Any, BaseException | None]
+Job = tuple[Callable[[sa.Connection], Any], "asyncio.Future[Any]"]
+Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 TRIES = 5
 """How often a job is run that another transaction was in the way of."""
@@ -127,9 +127,9 @@ class Store:
 
         Raises: `StoreError` if the database is in trouble; whatever `job` raises.
         """
-        future: Future[T] = Future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((job, future))
-        return asyncio.wrap_future(future)
+        return future
 
     async def read(self, job: Callable[[sa.Connection], T]) -> T:
         """Run `job` on what is committed.
@@ -176,28 +176,33 @@ class Store:
             outcomes = [(future, None, self._told(error)) for _, future in batch]
         else:
             self._commits += 1
-        for future, value, problem in outcomes:
-            with contextlib.suppress(Exception):  # the caller may have been cancelled
-                if problem is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(problem)
+        # All at once: each call into a loop from outside wakes it up.
+        for loop in {future.get_loop() for future, _, _ in outcomes}:
+            mine = [one for one in outcomes if one[0].get_loop() is loop]
+            with contextlib.suppress(RuntimeError):  # it is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, mine)
 
-    def _transact(self, batch: list[Job], tries: int) -> list[Outcome]:
+    def _transact(self, batch: list[Job], tries: int, *, apart: bool = False) -> list[Outcome]:
         """Run jobs in one transaction; again as long as others are in the way.
 
-        Never after a commit was asked for: it may have succeeded.
+        If one fails, all are undone and run again, each apart, so that it is undone alone: that
+        is rare, and a savepoint costs more than many a job. Never after a commit was asked for:
+        it may have succeeded.
         """
         done = False
         try:
             with self._backend.writing.begin() as connection:
-                alone = len(batch) == 1
-                outcomes = [_run(connection, job, future, alone=alone) for job, future in batch]
+                run = _run_apart if apart else _run
+                outcomes = [run(connection, job, future) for job, future in batch]
                 done = True
-        except DBAPIError as error:
-            if done or tries == 1 or not in_the_way(error):
+        except Exception as error:
+            if done:
                 raise
-            return self._transact(batch, tries - 1)
+            if isinstance(error, DBAPIError) and in_the_way(error) and tries > 1:
+                return self._transact(batch, tries - 1, apart=apart)
+            if apart or len(batch) == 1:
+                raise
+            return self._transact(batch, tries, apart=True)
         return outcomes
 
     def _told(self, error: Exception) -> Exception:
@@ -228,16 +233,28 @@ class Store:
         connection.rollback()
 
 
+def _tell(outcomes: list[Outcome]) -> None:
+    """Say in their event loop how jobs went; a caller may have been cancelled meanwhile."""
+    for future, value, problem in outcomes:
+        if future.done():
+            continue
+        if problem is None:
+            future.set_result(value)
+        else:
+            future.set_exception(problem)
+
+
 def _run(
-    connection: sa.Connection,
-    job: Callable[[sa.Connection], Any],
-    future: Future[Any],
-    *,
-    alone: bool,
+    connection: sa.Connection, job: Callable[[sa.Connection], Any], future: asyncio.Future[Any]
+) -> Outcome:
+    """Run one job."""
+    return future, job(connection), None
+
+
+def _run_apart(
+    connection: sa.Connection, job: Callable[[sa.Connection], Any], future: asyncio.Future[Any]
 ) -> Outcome:
     """Run one job; if it fails, undo it alone."""
-    if alone:
-        return future, job(connection), None
     savepoint = connection.begin_nested()
     try:
         value = job(connection)

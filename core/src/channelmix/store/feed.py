@@ -14,6 +14,9 @@ from channelmix.store import locks
 from channelmix.store import schema as s
 from channelmix.store.dialect import announce
 
+PAGE = 100
+"""How many happenings are read at once."""
+
 
 @frozen(kw_only=True)
 class Fresh:
@@ -23,6 +26,9 @@ class Fresh:
     channel: str
     ticket: int | None = None
     data: Mapping[str, Any] = field(factory=dict)
+
+
+_TELL = s.happenings.insert()
 
 
 def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
@@ -43,14 +49,20 @@ def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
             }
             for one in fresh
         ]
-        connection.execute(s.happenings.insert(), rows)
+        connection.execute(_TELL, rows)
         announce(connection)
 
 
-def after(connection: sa.Connection, position: int, limit: int = 100) -> list[Happening]:
+_AFTER = (
+    sa.select(s.happenings)
+    .where(s.happenings.c.id > sa.bindparam("position"))
+    .order_by(s.happenings.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+
+
+def after(connection: sa.Connection, position: int, limit: int = PAGE) -> list[Happening]:
     """Read the feed from after `position` on."""
-    table = s.happenings
-    query = sa.select(table).where(table.c.id > position).order_by(table.c.id).limit(limit)
     return [
         Happening(
             id=row.id,
@@ -60,14 +72,16 @@ def after(connection: sa.Connection, position: int, limit: int = 100) -> list[Ha
             ticket=row.ticket_id,
             data=row.data,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_AFTER, {"position": position, "limit": limit})
     ]
+
+
+_POSITION = sa.select(s.observers.c.position).where(s.observers.c.name == sa.bindparam("name"))
 
 
 def position(connection: sa.Connection, name: str) -> int:
     """Return how far an observer has come."""
-    query = sa.select(s.observers.c.position).where(s.observers.c.name == name)
-    return connection.execute(query).scalar() or 0
+    return connection.execute(_POSITION, {"name": name}).scalar() or 0
 
 
 def last(connection: sa.Connection) -> int:

@@ -30,7 +30,7 @@ from channelmix.records import (
     Road,
 )
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, chunks, insert, upsert
+from channelmix.store.dialect import among, inserting, upsert
 from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
@@ -109,6 +109,16 @@ def item_id(inbound: Inbound) -> str:
             return ""
 
 
+_KEY = ("channel", "item", "type", "revision")
+_STORE = inserting(
+    lambda insert: (
+        insert(s.inbounds)
+        .on_conflict_do_nothing()
+        .returning(*(s.inbounds.c[name] for name in _KEY))
+    )
+)
+
+
 def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
     """Store the inbounds that are not known yet, and return them."""
     first = {one.key: one for one in reversed(told)}
@@ -129,45 +139,42 @@ def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
         }
         for key, one in first.items()
     ]
-    table = s.inbounds
-    columns = (table.c.channel, table.c.item, table.c.type, table.c.revision)
-    statement = insert(connection, table).on_conflict_do_nothing().returning(*columns)
-    new = {tuple(row) for row in connection.execute(statement, rows)}
+    new = {tuple(row) for row in connection.execute(_STORE[connection.dialect.name], rows)}
     _mark_pushed(connection, pushed - new)
     return [one for one in told if one.key in new and first[one.key] is one]
 
 
-def _mark_pushed(connection: sa.Connection, known: Iterable[tuple[str, str, str, str]]) -> None:
+_PUSHED = (
+    s.inbounds.update()
+    .where(among("keys", *(s.inbounds.c[name] for name in _KEY)), s.inbounds.c.pushed == sa.false())
+    .values(pushed=True)
+)
+
+
+def _mark_pushed(connection: sa.Connection, known: Collection[tuple[str, ...]]) -> None:
     """Note of items that a sweep saw first that the network has pushed them too."""
-    table = s.inbounds
-    for channel, item, kind, version in known:
-        connection.execute(
-            table.update()
-            .where(
-                table.c.channel == channel,
-                table.c.item == item,
-                table.c.type == kind,
-                table.c.revision == version,
-                table.c.pushed == sa.false(),
-            )
-            .values(pushed=True)
-        )
+    if known:
+        connection.execute(_PUSHED, {"keys": sorted(known)})
+
+
+_TOLD = sa.select(
+    *(s.inbounds.c[name] for name in ("channel", "item", "type", "data", "road", "arrived_at"))
+).where(among("items", s.inbounds.c.channel, s.inbounds.c.item))
 
 
 def fold_items(connection: sa.Connection, items: Collection[Item]) -> dict[Item, Folded]:
     """Fold everything the store knows of `items`."""
+    if not items:
+        return {}
     heard: dict[Item, list[Heard]] = defaultdict(list)
-    table = s.inbounds
-    for part in chunks(sorted(items)):
-        query = sa.select(table).where(among(connection, (table.c.channel, table.c.item), part))
-        for row in connection.execute(query):
-            heard[row.channel, row.item].append(
-                Heard(
-                    inbound=msgspec.json.decode(row.data, type=INBOUNDS[row.type]),
-                    arrived_at=row.arrived_at,
-                    road=Road(row.road),
-                )
+    for row in connection.execute(_TOLD, {"items": sorted(items)}):
+        heard[row.channel, row.item].append(
+            Heard(
+                inbound=msgspec.json.decode(row.data, type=INBOUNDS[row.type]),
+                arrived_at=row.arrived_at,
+                road=Road(row.road),
             )
+        )
     return {item: fold(what) for item, what in heard.items()}
 
 
@@ -217,6 +224,19 @@ def _message_row(item: Item, folded: Folded) -> dict[str, Any]:
     }
 
 
+def _keeping(insert: Any) -> Any:
+    """Make the INSERT of threads that keeps what is known where nothing new is said."""
+    statement = insert(s.threads)
+    said = {
+        name: sa.func.coalesce(statement.excluded[name], s.threads.c[name])
+        for name in ("text", "url")
+    }
+    return statement.on_conflict_do_update(index_elements=["channel", "external_id"], set_=said)
+
+
+_WRITE_THREADS = inserting(_keeping)
+
+
 def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
     """Make sure the threads are there; keep what is known of them where nothing new is said."""
     rows: dict[Item, dict[str, Any]] = {}
@@ -235,35 +255,29 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
         row["text"] = text or row["text"]
         row["url"] = url or row["url"]
     news = _without_known(connection, rows)
-    if not news:
-        return
-    statement = insert(connection, s.threads)
-    excluded = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["channel", "external_id"],
-        set_={
-            "text": sa.func.coalesce(excluded.text, s.threads.c.text),
-            "url": sa.func.coalesce(excluded.url, s.threads.c.url),
-        },
-    )
-    # In sorted order, so that two workers never wait for each other's threads.
-    connection.execute(statement, [rows[key] for key in sorted(news)])
+    if news:  # in sorted order, so that two workers never wait for each other's threads
+        statement = _WRITE_THREADS[connection.dialect.name]
+        connection.execute(statement, [rows[key] for key in sorted(news)])
+
+
+_THREADS = sa.select(
+    s.threads.c.channel, s.threads.c.external_id, s.threads.c.text, s.threads.c.url
+).where(among("items", s.threads.c.channel, s.threads.c.external_id))
 
 
 def _without_known(connection: sa.Connection, rows: Mapping[Item, Mapping[str, Any]]) -> set[Item]:
     """Return those threads of which something is new; writing one makes other workers wait."""
-    table = s.threads
-    columns = (table.c.channel, table.c.external_id, table.c.text, table.c.url)
     news = set(rows)
-    for part in chunks(rows):
-        query = sa.select(*columns).where(
-            among(connection, (table.c.channel, table.c.external_id), part)
-        )
-        for channel, external_id, text, url in connection.execute(query):
-            row = rows[channel, external_id]
-            if (row["text"] or text, row["url"] or url) == (text, url):
-                news.discard((channel, external_id))
+    for channel, external_id, text, url in connection.execute(_THREADS, {"items": list(rows)}):
+        row = rows[channel, external_id]
+        if (row["text"] or text, row["url"] or url) == (text, url):
+            news.discard((channel, external_id))
     return news
+
+
+_PEOPLE = sa.select(s.identities).where(
+    among("items", s.identities.c.channel, s.identities.c.external_id)
+)
 
 
 def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
@@ -273,29 +287,29 @@ def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> No
         message = one.message
         if message is not None and message.author is not None and not message.own:
             people[channel, clean(message.author.id)] = (message.author, one.arrived_at)
-    table = s.identities
-    there: dict[Item, Any] = {}
-    for part in chunks(sorted(people)):
-        query = sa.select(table).where(
-            among(connection, (table.c.channel, table.c.external_id), part)
-        )
-        for row in connection.execute(query).mappings():
-            there[row["channel"], row["external_id"]] = row
-    missing = [key for key in sorted(people) if key not in there]
-    _add_people(connection, {key: people[key] for key in missing})
+    if not people:
+        return
+    rows = connection.execute(_PEOPLE, {"items": sorted(people)}).mappings()
+    there = {(row["channel"], row["external_id"]): row for row in rows}
+    _add_people(connection, {key: people[key] for key in sorted(people) if key not in there})
     for key in sorted(there):
-        author = people[key][0]
-        said = {"name": author.name, "handle": author.handle, "url": author.url}
-        news = {name: value for name, value in said.items() if value is not None}
-        if news and any(there[key][name] != value for name, value in news.items()):
-            connection.execute(
-                table.update()
-                .where(table.c.channel == key[0], table.c.external_id == key[1])
-                .values(**news)
-            )
-            nameless = (s.customers.c.id == there[key]["customer_id"], s.customers.c.name.is_(None))
-            name = author.name or author.handle
-            connection.execute(s.customers.update().where(*nameless).values(name=name))
+        _rename(connection, there[key], people[key][0])
+
+
+def _rename(connection: sa.Connection, there: sa.RowMapping, author: Identity) -> None:
+    """Write what is new of a person who is known."""
+    said = {"name": author.name, "handle": author.handle, "url": author.url}
+    news = {name: value for name, value in said.items() if value is not None}
+    if all(there[name] == value for name, value in news.items()):
+        return
+    connection.execute(s.identities.update().where(s.identities.c.id == there["id"]).values(**news))
+    nameless = (s.customers.c.id == there["customer_id"], s.customers.c.name.is_(None))
+    name = author.name or author.handle
+    connection.execute(s.customers.update().where(*nameless).values(name=name))
+
+
+_ADD_CUSTOMERS = s.customers.insert().returning(s.customers.c.id, sort_by_parameter_order=True)
+_ADD_IDENTITIES = s.identities.insert()
 
 
 def _add_people(
@@ -307,10 +321,9 @@ def _add_people(
     rows = [
         {"name": author.name or author.handle, "created_at": at} for author, at in people.values()
     ]
-    statement = s.customers.insert().returning(s.customers.c.id, sort_by_parameter_order=True)
-    made = connection.execute(statement, rows).scalars()
+    made = connection.execute(_ADD_CUSTOMERS, rows).scalars()
     connection.execute(
-        s.identities.insert(),
+        _ADD_IDENTITIES,
         [
             {
                 "channel": channel,
@@ -327,6 +340,10 @@ def _add_people(
     )
 
 
+_FILES = sa.select(s.attachments).where(among("ids", s.attachments.c.message_id))
+_ADD_FILES = s.attachments.insert()
+
+
 def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
     """Write the attachments of messages; what is there already stays as it is."""
     wanted = {
@@ -337,12 +354,9 @@ def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) 
     if not wanted:
         return
     ids = message_ids(connection, wanted)
-    table = s.attachments
     there: dict[int, set[str]] = defaultdict(set)
-    for part in chunks(ids.values()):
-        query = sa.select(table).where(table.c.message_id.in_(part))
-        for row in connection.execute(query):
-            there[row.message_id].add(_same(row.kind, row.external_id, row.url))
+    for row in connection.execute(_FILES, {"ids": list(ids.values())}):
+        there[row.message_id].add(_same(row.kind, row.external_id, row.url))
     rows = [
         _attachment_row(ids[item], one)
         for item, several in wanted.items()
@@ -350,7 +364,7 @@ def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) 
         if _is_new(one, there[ids[item]], edited=known[item].edited_at is not None)
     ]
     if rows:
-        connection.execute(table.insert(), rows)
+        connection.execute(_ADD_FILES, rows)
 
 
 def _same(kind: str, external_id: str | None, url: str | None) -> str:
@@ -381,16 +395,17 @@ def _attachment_row(message_id: int, attachment: Attachment) -> dict[str, Any]:
     }
 
 
-def message_ids(connection: sa.Connection, items: Iterable[Item]) -> dict[Item, int]:
+_IDS = sa.select(s.messages.c.channel, s.messages.c.external_id, s.messages.c.id).where(
+    among("items", s.messages.c.channel, s.messages.c.external_id)
+)
+
+
+def message_ids(connection: sa.Connection, items: Collection[Item]) -> dict[Item, int]:
     """Return the row ids of messages."""
-    table = s.messages
-    found: dict[Item, int] = {}
-    for part in chunks(sorted(items)):
-        query = sa.select(table.c.channel, table.c.external_id, table.c.id).where(
-            among(connection, (table.c.channel, table.c.external_id), part)
-        )
-        found.update({(row[0], row[1]): row[2] for row in connection.execute(query)})
-    return found
+    if not items:
+        return {}
+    rows = connection.execute(_IDS, {"items": sorted(items)})
+    return {(channel, external_id): number for channel, external_id, number in rows}
 
 
 def scrub(connection: sa.Connection, items: Iterable[Item]) -> None:
@@ -438,17 +453,18 @@ def _scrub_raw(connection: sa.Connection, channel: str, item: str) -> None:
     )
 
 
+_DELETED = sa.select(s.messages.c.channel, s.messages.c.external_id).where(
+    among("items", s.messages.c.channel, s.messages.c.external_id),
+    s.messages.c.deleted_at.is_not(None),
+)
+
+
 def deleted(connection: sa.Connection, items: Collection[Item]) -> list[Item]:
     """Return those of `items` that were taken back."""
-    table = s.messages
-    gone: list[Item] = []
-    for part in chunks(sorted(items)):
-        query = sa.select(table.c.channel, table.c.external_id).where(
-            among(connection, (table.c.channel, table.c.external_id), part),
-            table.c.deleted_at.is_not(None),
-        )
-        gone += [(row[0], row[1]) for row in connection.execute(query)]
-    return gone
+    if not items:
+        return []
+    rows = connection.execute(_DELETED, {"items": sorted(items)})
+    return [(channel, external_id) for channel, external_id in rows]
 
 
 def _forgotten(inbound: Inbound) -> Inbound:
@@ -497,6 +513,9 @@ def delivered(connection: sa.Connection, told: Iterable[Told]) -> None:
         )
 
 
+_WANT = s.lookups.insert()
+
+
 def want_lookups(connection: sa.Connection, told: Iterable[Told], now: datetime) -> None:
     """Queue what has to be fetched."""
     rows = [
@@ -511,4 +530,4 @@ def want_lookups(connection: sa.Connection, told: Iterable[Told], now: datetime)
         if isinstance(one.inbound, Lookup)
     ]
     if rows:
-        connection.execute(s.lookups.insert(), rows)
+        connection.execute(_WANT, rows)

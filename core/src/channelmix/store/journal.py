@@ -14,7 +14,8 @@ from attrs import frozen
 from channelmix.records import Fate, RawEvent, Road
 from channelmix.store import leases
 from channelmix.store import schema as s
-from channelmix.store.dialect import announce, chunks, insert, lock, upsert
+from channelmix.store.dialect import among, announce, inserting, upsert
+from channelmix.store.types import Time
 
 UNSPLIT = "unsplit"
 """The source of an event that is a whole payload, because the plugin could not cut it."""
@@ -34,6 +35,16 @@ class Arrival:
     at: datetime
 
 
+_APPEND = inserting(
+    lambda insert: (
+        insert(s.raw_events)
+        .on_conflict_do_nothing(index_elements=["scope", "key"])
+        .execution_options(preserve_rowcount=True)
+    )
+)
+_COUNT = s.intake.insert()
+
+
 def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
     """Store what arrived, each event once; return how many were new.
 
@@ -44,22 +55,16 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
         rows = [_row(arrival, event) for arrival in group for event in arrival.events]
         stored = 0
         if rows:
-            statement = (
-                insert(connection, s.raw_events)
-                .on_conflict_do_nothing(index_elements=["scope", "key"])
-                .execution_options(preserve_rowcount=True)
-            )
-            stored = connection.execute(statement, rows).rowcount
-        connection.execute(
-            s.intake.insert().values(
-                scope=scope,
-                road=road,
-                at=group[-1].at,
-                deliveries=len(group),
-                events=len(rows),
-                stored=stored,
-            )
-        )
+            stored = connection.execute(_APPEND[connection.dialect.name], rows).rowcount
+        count = {
+            "scope": scope,
+            "road": road,
+            "at": group[-1].at,
+            "deliveries": len(group),
+            "events": len(rows),
+            "stored": stored,
+        }
+        connection.execute(_COUNT, count)
         total += stored
     _seen(connection, arrivals)
     if total:
@@ -107,22 +112,45 @@ def _short(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_HEARD = {
+    road: s.channels.update()
+    .where(
+        s.channels.c.name == sa.bindparam("channel"),
+        sa.or_(column.is_(None), column < sa.bindparam("before", type_=Time)),
+    )
+    .values({column: sa.bindparam("now", type_=Time)})
+    for road, column in (
+        (Road.PUSH, s.channels.c.last_push_at),
+        (Road.POLL, s.channels.c.last_poll_at),
+    )
+}
+
+
 def _seen(connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
     """Note for each channel when it was last heard of, to the second.
 
     Receivers would otherwise wait for each other at its row, commit by commit.
     """
-    latest: dict[tuple[str, str], datetime] = {}
-    for arrival in arrivals:
-        column = "last_push_at" if arrival.road is Road.PUSH else "last_poll_at"
-        for name in {event.channel for event in arrival.events if event.channel}:
-            latest[name, column] = arrival.at
-    channels = s.channels.c
-    for (name, column), at in sorted(latest.items()):
-        stale = sa.or_(channels[column].is_(None), channels[column] < at - SEEN)
-        connection.execute(
-            s.channels.update().where(channels.name == name, stale).values({column: at})
-        )
+    latest = {
+        (name, arrival.road): arrival.at
+        for arrival in arrivals
+        for name in {event.channel for event in arrival.events if event.channel}
+    }
+    for (name, road), at in sorted(latest.items()):
+        values = {"channel": name, "before": at - SEEN, "now": at}
+        connection.execute(_HEARD[road], values)
+
+
+_UNSETTLED = (
+    sa.select(s.raw_events)
+    .where(
+        s.raw_events.c.settled == sa.false(),
+        sa.or_(s.raw_events.c.channel.is_(None), ~among("without", s.raw_events.c.channel)),
+    )
+    .order_by(s.raw_events.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_LEASING = leases.Leasing.of(s.raw_events, _UNSETTLED, attempts=s.raw_events.c.attempts + 1)
 
 
 def lease(
@@ -135,12 +163,9 @@ def lease(
     without: Collection[str] = (),
 ) -> list[RawEvent]:
     """Lease unsettled events, oldest first, none of the channels in `without`."""
-    raw = s.raw_events
-    query = sa.select(raw).where(raw.c.settled == sa.false()).order_by(raw.c.id).limit(limit)
-    if without:
-        query = query.where(sa.or_(raw.c.channel.is_(None), raw.c.channel.not_in(list(without))))
-    more = {"attempts": raw.c.attempts + 1}
-    rows = leases.take(connection, raw, query, owner=owner, now=now, hold=hold, **more)
+    rows = _LEASING.take(
+        connection, owner=owner, now=now, hold=hold, limit=limit, without=list(without)
+    )
     return [to_event(row) for row in rows]
 
 
@@ -158,13 +183,20 @@ def to_event(row: Any) -> RawEvent:
     )
 
 
+_HELD = (
+    sa.select(s.raw_events.c.id)
+    .where(
+        among("ids", s.raw_events.c.id),
+        s.raw_events.c.lease_owner == sa.bindparam("owner"),
+        s.raw_events.c.settled == sa.false(),
+    )
+    .with_for_update(of=s.raw_events)
+)
+
+
 def still_leased(connection: sa.Connection, owner: str, ids: Sequence[int]) -> set[int]:
     """Return those of `ids` that are unsettled and leased to `owner`."""
-    raw = s.raw_events
-    query = sa.select(raw.c.id).where(
-        raw.c.id.in_(ids), raw.c.lease_owner == owner, raw.c.settled == sa.false()
-    )
-    return set(connection.execute(lock(connection, query, raw)).scalars())
+    return set(connection.execute(_HELD, {"ids": ids, "owner": owner}).scalars())
 
 
 @frozen(kw_only=True)
@@ -177,6 +209,13 @@ class Settled:
     item: str | None = None
     inbounds: int = 0
     """How many inbounds it brought that were new."""
+
+
+_SETTLE = (
+    s.raw_events.update()
+    .where(among("ids", s.raw_events.c.id))
+    .values(settled=True, lease_owner=None, lease_until=None)
+)
 
 
 def settle(connection: sa.Connection, settled: Sequence[Settled], now: datetime) -> None:
@@ -193,13 +232,7 @@ def settle(connection: sa.Connection, settled: Sequence[Settled], now: datetime)
         for one in settled
     ]
     upsert(connection, s.fates, rows, key=["event_id"])
-    raw = s.raw_events
-    for ids in chunks([row["event_id"] for row in rows]):
-        connection.execute(
-            raw.update()
-            .where(raw.c.id.in_(ids))
-            .values(settled=True, lease_owner=None, lease_until=None)
-        )
+    connection.execute(_SETTLE, {"ids": [one.event for one in settled]})
 
 
 def replay(

@@ -6,13 +6,16 @@ batch after the other; what it still holds when it asks again was left by a batc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from attrs import frozen
 
 from channelmix.store import schema as s
-from channelmix.store.dialect import lock
+from channelmix.store.dialect import among
+from channelmix.store.types import String, Time
 
 LEASED = {
     s.raw_events: s.raw_events.c.settled == sa.false(),
@@ -24,11 +27,56 @@ LEASED = {
 """What is leased, and which rows of it can be."""
 
 
-def free(table: sa.Table, owner: str, now: datetime) -> sa.ColumnElement[bool]:
-    """Say which rows of `table` nobody but `owner` holds."""
+def free(table: sa.Table, owner: Any, now: Any) -> sa.ColumnElement[bool]:
+    """Say which rows of `table` nobody but `owner` holds; values, or parameters for them."""
     return sa.or_(
         table.c.lease_until.is_(None), table.c.lease_until < now, table.c.lease_owner == owner
     )
+
+
+@frozen(eq=False)
+class Leasing:
+    """How rows of a table are leased: statements that are made once."""
+
+    free: sa.Select[Any]
+    lease: sa.Update
+    key: Sequence[str]
+    """The names of the primary key's columns."""
+
+    @classmethod
+    def of(cls, table: sa.Table, query: sa.Select[Any], **values: Any) -> Leasing:
+        """Make the statements that lease the rows of `table` that `query` selects.
+
+        `query` selects the primary key, and whatever else is wanted; `values` are set as well.
+        """
+        owner, now = sa.bindparam("owner", type_=String), sa.bindparam("now", type_=Time)
+        until = sa.bindparam("until", type_=Time)
+        key = table.primary_key.columns
+        return cls(
+            query.where(free(table, owner, now)).with_for_update(of=table, skip_locked=True),
+            table.update()
+            .where(among("taken", *key))
+            .values(lease_owner=owner, lease_until=until, **values),
+            [column.name for column in key],
+        )
+
+    def take(
+        self,
+        connection: sa.Connection,
+        *,
+        owner: str,
+        now: datetime,
+        hold: timedelta,
+        **parameters: Any,
+    ) -> list[Any]:
+        """Lease what nobody else has, and return it; `parameters` are those of the query."""
+        wanted = {"owner": owner, "now": now, **parameters}
+        rows = list(connection.execute(self.free, wanted).all())
+        if rows:
+            taken = [tuple(getattr(row, name) for name in self.key) for row in rows]
+            values = {"owner": owner, "until": now + hold, "taken": taken}
+            connection.execute(self.lease, values)
+        return rows
 
 
 def take(
@@ -39,23 +87,9 @@ def take(
     owner: str,
     now: datetime,
     hold: timedelta,
-    **values: Any,
 ) -> list[Any]:
-    """Lease the rows of `table` that `query` selects and nobody else has; return them.
-
-    `query` selects the primary key, and whatever else is wanted; `values` are set as well.
-    """
-    wanted = lock(connection, query.where(free(table, owner, now)), table, skip=True)
-    rows = list(connection.execute(wanted).all())
-    if rows:
-        columns = table.primary_key.columns
-        which = [tuple(getattr(row, column.name) for column in columns) for row in rows]
-        connection.execute(
-            table.update()
-            .where(sa.tuple_(*columns).in_(which))
-            .values(lease_owner=owner, lease_until=now + hold, **values)
-        )
-    return rows
+    """Lease the rows of `table` that `query` selects and nobody else has; return them."""
+    return Leasing.of(table, query).take(connection, owner=owner, now=now, hold=hold)
 
 
 def give_back(connection: sa.Connection, owner: str) -> None:

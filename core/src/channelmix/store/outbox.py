@@ -1,13 +1,14 @@
 """The outbox: a reply is a row before it is a request, and it goes out at most once.
 
-Every change of state is a compare and set on the state it expects, so that two workers, or a
-worker and a person, cannot both believe that they made it.
+What became of what went out is in `outcomes`. Every change of state is a compare and set on the
+state it expects, so that two workers, or a worker and a person, cannot both believe that they
+made it.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,19 +16,10 @@ import msgspec
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix.records import (
-    Action,
-    Attachment,
-    Echo,
-    Kind,
-    Message,
-    OutboxState,
-    Outgoing,
-)
+from channelmix.records import Action, Attachment, Message, OutboxState, Outgoing
 from channelmix.store import items
 from channelmix.store import schema as s
-from channelmix.store.dialect import insert, lock
-from channelmix.store.feed import Fresh
+from channelmix.store.dialect import among
 from channelmix.store.types import Time
 
 HOLDING_UP = (
@@ -62,6 +54,11 @@ class Accepted:
     own_id: str | None = None
     window_opened_at: datetime | None = None
 
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return "\n".join(part.text for part in self.parts if part.text)
+
 
 @frozen(kw_only=True)
 class Claimed:
@@ -69,47 +66,52 @@ class Claimed:
 
     part: int
     outbox: int
+    ticket: int | None
     attempts: int
     looks: int
     last_sent_at: datetime | None
     outgoing: Outgoing
 
 
-def accept(connection: sa.Connection, accepted: Accepted, now: datetime) -> int:
-    """Write an action and its parts; return its id."""
-    row = connection.execute(
-        s.outbox.insert()
-        .values(
-            ticket_id=accepted.ticket,
-            channel=accepted.channel,
-            action=accepted.action,
-            target=accepted.target,
-            own_id=accepted.own_id,
-            text="\n".join(part.text for part in accepted.parts if part.text),
-            by=accepted.by,
-            automatic=accepted.automatic,
-            window_opened_at=accepted.window_opened_at,
-            created_at=now,
-            state=OutboxState.QUEUED,
-        )
-        .returning(s.outbox.c.id)
-    )
-    made: int = row.scalar_one()
-    connection.execute(
-        s.outbox_parts.insert(),
-        [
-            {
-                "outbox_id": made,
-                "idx": index,
-                "token": secrets.token_hex(12),
-                "text": part.text,
-                "attachments": msgspec.to_builtins(part.attachments),
-                "state": OutboxState.QUEUED,
-                "next_at": now,
-            }
-            for index, part in enumerate(accepted.parts)
-        ],
-    )
+_ACCEPT = s.outbox.insert().returning(s.outbox.c.id, sort_by_parameter_order=True)
+_ACCEPT_PARTS = s.outbox_parts.insert()
+
+
+def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetime) -> list[int]:
+    """Write actions and their parts; return their ids."""
+    boxes = [
+        {
+            "ticket_id": one.ticket,
+            "channel": one.channel,
+            "action": one.action,
+            "target": one.target,
+            "own_id": one.own_id,
+            "text": one.text,
+            "by": one.by,
+            "automatic": one.automatic,
+            "window_opened_at": one.window_opened_at,
+            "created_at": now,
+            "state": OutboxState.QUEUED,
+        }
+        for one in accepted
+    ]
+    if not boxes:
+        return []
+    made = list(connection.execute(_ACCEPT, boxes).scalars())
+    parts = [
+        {
+            "outbox_id": box,
+            "idx": index,
+            "token": secrets.token_hex(12),
+            "text": part.text,
+            "attachments": msgspec.to_builtins(part.attachments),
+            "state": OutboxState.QUEUED,
+            "next_at": now,
+        }
+        for box, one in zip(made, accepted, strict=True)
+        for index, part in enumerate(one.parts)
+    ]
+    connection.execute(_ACCEPT_PARTS, parts)
     return made
 
 
@@ -121,7 +123,89 @@ def files(connection: sa.Connection, outbox_id: int) -> list[str | None]:
     return [one["path"] or one["url"] for row in rows for one in row]
 
 
+_CONCERNED = (
+    sa.select(s.outbox.c.ticket_id)
+    .join(s.outbox_parts, s.outbox_parts.c.outbox_id == s.outbox.c.id)
+    .where(among("ids", s.outbox_parts.c.id), s.outbox.c.ticket_id.is_not(None))
+)
+
+
+def tickets_with(connection: sa.Connection, parts: Collection[int]) -> set[int]:
+    """Return the tickets that parts of actions are about."""
+    return set(connection.execute(_CONCERNED, {"ids": sorted(parts)}).scalars())
+
+
+def ticket_of(connection: sa.Connection, outbox_id: int) -> set[int]:
+    """Return the ticket that an action is about, if there is one."""
+    query = sa.select(s.outbox.c.ticket_id).where(
+        s.outbox.c.id == outbox_id, s.outbox.c.ticket_id.is_not(None)
+    )
+    return set(connection.execute(query).scalars())
+
+
 # --- sending --------------------------------------------------------------------------------
+
+_part, _box = s.outbox_parts, s.outbox
+_WHOLE = sa.select(
+    _part,
+    _box.c.ticket_id,
+    _box.c.channel,
+    _box.c.action,
+    _box.c.target,
+    _box.c.own_id,
+    _box.c.automatic,
+    _box.c.window_opened_at,
+).join(_box, _box.c.id == _part.c.outbox_id)
+"""Parts as the plugin gets them."""
+
+
+def _first_come() -> sa.ColumnElement[bool]:
+    """Say that nothing which has to go out before a part still waits."""
+    before, earlier = _part.alias("before"), _box.alias("earlier")
+    follows = sa.exists().where(
+        before.c.outbox_id == _part.c.outbox_id,
+        before.c.idx < _part.c.idx,
+        before.c.state != OutboxState.SENT,
+    )
+    overtakes = sa.exists().where(
+        earlier.c.ticket_id == _box.c.ticket_id,
+        earlier.c.id < _box.c.id,
+        earlier.c.state.in_([OutboxState.QUEUED, OutboxState.SENDING]),
+    )
+    return sa.and_(~follows, ~overtakes)
+
+
+def _due(state: OutboxState, *also: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Select parts of a channel that are in a state and due; nobody else gets them meanwhile."""
+    return (
+        _WHOLE.where(
+            _part.c.state == state,
+            _part.c.next_at <= sa.bindparam("now"),
+            _box.c.channel == sa.bindparam("channel"),
+            *also,
+        )
+        .order_by(_part.c.id)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+        .with_for_update(of=_part, skip_locked=True)
+    )
+
+
+_QUEUED = _due(OutboxState.QUEUED, _first_come())
+_TAKE = (
+    _part.update()
+    .where(among("ids", _part.c.id))
+    .values(
+        state=OutboxState.SENDING,
+        owner=sa.bindparam("sender"),
+        lease_until=sa.bindparam("until", type_=Time),
+        first_sent_at=sa.func.coalesce(_part.c.first_sent_at, sa.bindparam("now", type_=Time)),
+        last_sent_at=sa.bindparam("now", type_=Time),
+        attempts=_part.c.attempts + 1,
+        error=None,
+    )
+)
+# What is sent of an action is its first part that has not arrived: none holds it up more.
+_SENDING = _box.update().where(among("ids", _box.c.id)).values(state=OutboxState.SENDING)
 
 
 def claim(
@@ -134,49 +218,20 @@ def claim(
     limit: int,
 ) -> list[Claimed]:
     """Take queued parts to be sent now, oldest first; within a ticket in their order."""
-    part, box = s.outbox_parts, s.outbox
-    before, earlier = part.alias("before"), box.alias("earlier")
-    follows = sa.exists().where(
-        before.c.outbox_id == part.c.outbox_id,
-        before.c.idx < part.c.idx,
-        before.c.state != OutboxState.SENT,
-    )
-    overtakes = sa.exists().where(
-        earlier.c.ticket_id == box.c.ticket_id,
-        earlier.c.id < box.c.id,
-        earlier.c.state.in_([OutboxState.QUEUED, OutboxState.SENDING]),
-    )
-    query = (
-        sa.select(part.c.id)
-        .join(box, box.c.id == part.c.outbox_id)
-        .where(
-            part.c.state == OutboxState.QUEUED,
-            part.c.next_at <= now,
-            box.c.channel == channel,
-            ~follows,
-            ~overtakes,
-        )
-        .order_by(part.c.id)
-        .limit(limit)
-    )
-    ids = list(connection.execute(lock(connection, query, part, skip=True)).scalars())
-    if not ids:
+    rows = connection.execute(_QUEUED, {"now": now, "channel": channel, "limit": limit}).all()
+    if not rows:
         return []
-    connection.execute(
-        part.update()
-        .where(part.c.id.in_(ids), part.c.state == OutboxState.QUEUED)
-        .values(
-            state=OutboxState.SENDING,
-            owner=owner,
-            lease_until=now + hold,
-            first_sent_at=sa.func.coalesce(part.c.first_sent_at, sa.literal(now, Time())),
-            last_sent_at=now,
-            attempts=part.c.attempts + 1,
-            error=None,
-        )
-    )
-    _sum_up(connection, _boxes(connection, ids))
-    return _claimed(connection, ids, taken=False)
+    taken = {"ids": [row.id for row in rows], "sender": owner, "until": now + hold, "now": now}
+    connection.execute(_TAKE, taken)
+    connection.execute(_SENDING, {"ids": [row.outbox_id for row in rows]})
+    targets = _targets(connection, rows)
+    return [_claimed(row, targets, taken_at=now) for row in rows]
+
+
+_UNCERTAIN = _due(OutboxState.UNCERTAIN, _part.c.for_person == sa.false())
+_LOOK = (
+    _part.update().where(among("ids", _part.c.id)).values(next_at=sa.bindparam("until", type_=Time))
+)
 
 
 def claim_uncertain(
@@ -188,510 +243,103 @@ def claim_uncertain(
     limit: int,
 ) -> list[Claimed]:
     """Take uncertain parts to be looked for now; nobody else looks for them during `hold`."""
-    part, box = s.outbox_parts, s.outbox
-    query = (
-        sa.select(part.c.id)
-        .join(box, box.c.id == part.c.outbox_id)
-        .where(
-            part.c.state == OutboxState.UNCERTAIN,
-            part.c.next_at <= now,
-            part.c.for_person == sa.false(),
-            box.c.channel == channel,
-        )
-        .order_by(part.c.id)
-        .limit(limit)
-    )
-    ids = list(connection.execute(lock(connection, query, part, skip=True)).scalars())
-    if ids:
-        connection.execute(part.update().where(part.c.id.in_(ids)).values(next_at=now + hold))
-    return _claimed(connection, ids, taken=True)
-
-
-def _claimed(connection: sa.Connection, ids: Sequence[int], *, taken: bool) -> list[Claimed]:
-    """Read parts as the plugin gets them; what is taken matters only to who looks for them."""
-    if not ids:
+    rows = connection.execute(_UNCERTAIN, {"now": now, "channel": channel, "limit": limit}).all()
+    if not rows:
         return []
-    part, box = s.outbox_parts, s.outbox
-    query = (
-        sa.select(
-            part,
-            box.c.channel,
-            box.c.action,
-            box.c.target,
-            box.c.own_id,
-            box.c.automatic,
-            box.c.window_opened_at,
-        )
-        .join(box, box.c.id == part.c.outbox_id)
-        .where(part.c.id.in_(ids))
-        .order_by(part.c.id)
-    )
+    connection.execute(_LOOK, {"ids": [row.id for row in rows], "until": now + hold})
+    targets = _targets(connection, rows)
     return [
-        Claimed(
-            part=row.id,
-            outbox=row.outbox_id,
-            attempts=row.attempts,
-            looks=row.looks,
-            last_sent_at=row.last_sent_at,
-            outgoing=Outgoing(
-                token=row.token,
-                channel=row.channel,
-                action=Action(row.action),
-                target=target(connection, row.channel, row.target),
-                own_id=row.own_id,
-                text=row.text,
-                attachments=tuple(msgspec.convert(row.attachments, list[Attachment])),
-                automatic=row.automatic,
-                window_opened_at=row.window_opened_at,
-                first_sent_at=row.first_sent_at,
-                taken=_taken(connection, row.channel, row.first_sent_at) if taken else frozenset(),
-            ),
-        )
-        for row in connection.execute(query).all()
+        _claimed(row, targets, others=_others(connection, channel, row.first_sent_at))
+        for row in rows
     ]
 
 
-def target(connection: sa.Connection, channel: str, external_id: str | None) -> Message | None:
-    """Return a message as it stands now, None if it is not known."""
-    if external_id is None:
-        return None
-    folded = items.fold_items(connection, {(channel, external_id)}).get((channel, external_id))
-    return folded.message if folded else None
+def _claimed(
+    row: Any,
+    targets: Mapping[items.Item, Message],
+    *,
+    taken_at: datetime | None = None,
+    others: Collection[str] = (),
+) -> Claimed:
+    """Make of a row what the plugin gets; `taken_at`: when it was taken to be sent."""
+    return Claimed(
+        part=row.id,
+        outbox=row.outbox_id,
+        ticket=row.ticket_id,
+        attempts=row.attempts if taken_at is None else row.attempts + 1,
+        looks=row.looks,
+        last_sent_at=taken_at or row.last_sent_at,
+        outgoing=Outgoing(
+            token=row.token,
+            channel=row.channel,
+            action=Action(row.action),
+            target=targets.get((row.channel, row.target)),
+            own_id=row.own_id,
+            text=row.text,
+            attachments=tuple(msgspec.convert(row.attachments, list[Attachment])),
+            automatic=row.automatic,
+            window_opened_at=row.window_opened_at,
+            first_sent_at=row.first_sent_at or taken_at,
+            taken=frozenset(others),
+        ),
+    )
 
 
-def _taken(connection: sa.Connection, channel: str, since: datetime | None) -> frozenset[str]:
+def _targets(connection: sa.Connection, rows: Sequence[Any]) -> dict[items.Item, Message]:
+    """Return the messages that parts are about, as they stand now."""
+    return targets(connection, {(row.channel, row.target) for row in rows if row.target})
+
+
+def targets(connection: sa.Connection, wanted: Collection[items.Item]) -> dict[items.Item, Message]:
+    """Return messages as they stand now, those that are known."""
+    folded = items.fold_items(connection, wanted)
+    return {item: one.message for item, one in folded.items() if one.message is not None}
+
+
+_OTHERS = sa.select(s.receipts.c.external_id).where(s.receipts.c.channel == sa.bindparam("channel"))
+
+
+def _others(connection: sa.Connection, channel: str, since: datetime | None) -> frozenset[str]:
     """Return the external ids that belong to other parts, as far back as it matters."""
-    table = s.receipts
-    query = sa.select(table.c.external_id).where(table.c.channel == channel)
+    query = _OTHERS
     if since is not None:
-        query = query.where(table.c.at >= since - timedelta(days=1))
-    return frozenset(connection.execute(query).scalars())
+        query = query.where(s.receipts.c.at >= since - timedelta(days=1))
+    return frozenset(connection.execute(query, {"channel": channel}).scalars())
 
 
-# --- outcomes -------------------------------------------------------------------------------
+# --- the state of an action -----------------------------------------------------------------
+
+_LOCK_BOXES = (
+    sa.select(_box.c.id).where(among("ids", _box.c.id)).order_by(_box.c.id).with_for_update()
+)
 
 
-def sent(
-    connection: sa.Connection, part: int, ids: Collection[str], *, how: str, now: datetime
-) -> list[Fresh]:
-    """Record that a part arrived, with its external ids. False ids (taken) are refused."""
-    row = _part(connection, part)
-    table = s.receipts
-    for external in ids:
-        taken = connection.execute(
-            insert(connection, table)
-            .values(channel=row.channel, external_id=external, part_id=part, at=now, how=how)
-            .on_conflict_do_nothing()
-        ).rowcount
-        if not taken and how != "answer":
-            owner = connection.execute(
-                sa.select(table.c.part_id).where(
-                    table.c.channel == row.channel, table.c.external_id == external
-                )
-            ).scalar()
-            if owner != part:
-                return []
-    # In whatever state: a late answer or echo may find the part queued again, or given up.
-    states = [state for state in OutboxState if state is not OutboxState.SENT]
-    if not _move(
-        connection,
-        part,
-        states,
-        OutboxState.SENT,
-        sent_at=now,
-        error=None,
-        owner=None,
-        for_person=False,
-    ):
-        return []
-    connection.execute(
-        s.messages.update()
-        .where(s.messages.c.channel == row.channel, s.messages.c.external_id.in_(list(ids)))
-        .values(native=False)
+def _summed() -> sa.ColumnElement[str]:
+    """Give the state of that part of an action which holds it up most, or `sent`."""
+    ranks = {state.value: rank for rank, state in enumerate(HOLDING_UP)}
+    worst = (
+        sa.select(sa.func.min(sa.case(ranks, value=_part.c.state, else_=len(ranks))))
+        .where(_part.c.outbox_id == _box.c.id)
+        .scalar_subquery()
     )
-    if _sum_up(connection, [row.outbox_id])[row.outbox_id] is not OutboxState.SENT:
-        return []
-    data = {"outbox": row.outbox_id, "ids": sorted(ids), "how": how}
-    return [Fresh(kind="replied", channel=row.channel, ticket=row.ticket_id, data=data)]
+    states = {rank: state for state, rank in ranks.items()}
+    return sa.case(states, value=worst, else_=OutboxState.SENT.value)
 
 
-def postponed(
-    connection: sa.Connection, claimed: Claimed, *, until: datetime, why: str, attempt: bool = True
-) -> None:
-    """Put a part that was surely not carried out back into the queue."""
-    table = s.outbox_parts
-    more: dict[str, Any] = {} if attempt else {"attempts": table.c.attempts - 1}
-    _move(
-        connection,
-        claimed.part,
-        [OutboxState.SENDING],
-        OutboxState.QUEUED,
-        claimed_at=claimed.last_sent_at,
-        next_at=until,
-        error=why,
-        owner=None,
-        **more,
-    )
-    _sum_up(connection, [claimed.outbox])
+_SUM_UP = (
+    _box.update()
+    .where(among("ids", _box.c.id))
+    .values(state=_summed())
+    .returning(_box.c.id, _box.c.state, _box.c.channel, _box.c.ticket_id)
+)
 
 
-def failed(connection: sa.Connection, claimed: Claimed, *, why: str) -> list[Fresh]:
-    """Record that the network refuses a part for good; what would follow it is cancelled."""
-    row = _part(connection, claimed.part)
-    if not _move(
-        connection,
-        claimed.part,
-        [OutboxState.SENDING],
-        OutboxState.FAILED,
-        claimed_at=claimed.last_sent_at,
-        error=why,
-        owner=None,
-    ):
-        return []
-    _cancel_rest(connection, row.outbox_id)
-    _sum_up(connection, [row.outbox_id])
-    data = {"outbox": row.outbox_id, "why": why}
-    return [Fresh(kind="reply_failed", channel=row.channel, ticket=row.ticket_id, data=data)]
+def sum_up(connection: sa.Connection, boxes: Collection[int]) -> list[Any]:
+    """Write the state of actions: that of the part which holds them up, or `sent`.
 
-
-def uncertain(
-    connection: sa.Connection,
-    part: int,
-    *,
-    look_at: datetime,
-    why: str,
-    claimed_at: datetime | None = None,
-) -> list[Fresh]:
-    """Record that a part may have been carried out; by its sender, if it still is the one."""
-    row = _part(connection, part)
-    if not _move(
-        connection,
-        part,
-        [OutboxState.SENDING],
-        OutboxState.UNCERTAIN,
-        claimed_at=claimed_at,
-        next_at=look_at,
-        error=why,
-        owner=None,
-    ):
-        return []
-    _sum_up(connection, [row.outbox_id])
-    data = {"outbox": row.outbox_id, "why": why}
-    return [Fresh(kind="reply_uncertain", channel=row.channel, ticket=row.ticket_id, data=data)]
-
-
-def looked(
-    connection: sa.Connection, part: int, *, next_at: datetime, why: str, give_up: bool
-) -> None:
-    """Record that looking did not tell; after a while it is for a person to say."""
-    table = s.outbox_parts
-    connection.execute(
-        table.update()
-        .where(table.c.id == part, table.c.state == OutboxState.UNCERTAIN)
-        .values(next_at=next_at, error=why, looks=table.c.looks + 1, for_person=give_up)
-    )
-
-
-def absent(connection: sa.Connection, part: int, next_at: datetime) -> None:
-    """Queue again a part that is surely not on the network."""
-    _move(
-        connection,
-        part,
-        [OutboxState.UNCERTAIN],
-        OutboxState.QUEUED,
-        next_at=next_at,
-        for_person=False,
-        looks=s.outbox_parts.c.looks + 1,
-        error="not found on the network: sending again",
-    )
-    _sum_up(connection, _boxes(connection, [part]))
-
-
-def orphans(
-    connection: sa.Connection, channel: str, now: datetime, *, held: Collection[int] | None = None
-) -> list[int]:
-    """Return the parts of a channel in `sending` whose owner has not come back.
-
-    To change them, hold their tickets first, then ask again which of them (`held`) still are.
+    Returns their rows: id, state, channel, ticket_id.
     """
-    table, box = s.outbox_parts, s.outbox
-    query = (
-        sa.select(table.c.id)
-        .join(box, box.c.id == table.c.outbox_id)
-        .where(
-            table.c.state == OutboxState.SENDING,
-            table.c.lease_until < now,
-            box.c.channel == channel,
-        )
-        .order_by(table.c.id)
-    )
-    if held is not None:
-        query = lock(connection, query.where(table.c.id.in_(held)), table)
-    return list(connection.execute(query).scalars())
-
-
-def under_way(connection: sa.Connection, owner: str, channel: str) -> list[int]:
-    """Return the parts that `owner` is sending on a channel."""
-    table, box = s.outbox_parts, s.outbox
-    query = (
-        sa.select(table.c.id)
-        .join(box, box.c.id == table.c.outbox_id)
-        .where(
-            table.c.state == OutboxState.SENDING,
-            table.c.owner == owner,
-            box.c.channel == channel,
-        )
-        .order_by(table.c.id)
-    )
-    return list(connection.execute(query).scalars())
-
-
-# --- echoes ---------------------------------------------------------------------------------
-
-
-def echoed(connection: sa.Connection, echoes: Sequence[items.Told]) -> set[int]:
-    """Return the parts that our own messages, seen again, seem to be; hold their tickets."""
-    return {part for one in echoes if (part := _part_of(connection, one)) is not None}
-
-
-def _part_of(connection: sa.Connection, one: items.Told) -> int | None:
-    """Return the part that an echo seems to be, if it belongs to none yet."""
-    echo, (channel, external) = one.inbound, one.item
-    if not isinstance(echo, Echo) or _owner_of(connection, channel, external) is not None:
-        return None
-    part = _by_token(connection, echo.token)
-    if part is None and echo.ours is not False:
-        part = _by_text(connection, channel, echo.message)
-    return part
-
-
-def match_echoes(
-    connection: sa.Connection, echoes: Sequence[items.Told], now: datetime
-) -> list[Fresh]:
-    """Match our own messages, seen again, to uncertain parts; else they are native."""
-    fresh: list[Fresh] = []
-    for one in echoes:
-        channel, external = one.item
-        part = _part_of(connection, one)
-        if part is not None:
-            fresh += sent(connection, part, [external], how="echo", now=now)
-        native = _owner_of(connection, channel, external) is None
-        connection.execute(
-            s.messages.update()
-            .where(s.messages.c.channel == channel, s.messages.c.external_id == external)
-            .values(native=native)
-        )
-    return fresh
-
-
-def match_uncertain(connection: sa.Connection, part: int, now: datetime) -> list[Fresh]:
-    """Match a part that just became uncertain to an echo that came before."""
-    row = _part(connection, part)
-    table, receipts = s.messages, s.receipts
-    unclaimed = ~sa.exists().where(
-        receipts.c.channel == table.c.channel, receipts.c.external_id == table.c.external_id
-    )
-    query = (
-        sa.select(table)
-        .where(
-            table.c.channel == row.channel,
-            table.c.own == sa.true(),
-            table.c.arrived_at >= row.first_sent_at,
-            unclaimed,
-        )
-        .order_by(table.c.id)
-    )
-    for message in connection.execute(query).all():
-        if _same_text(message.text, row.text) and _same_place(connection, row, message):
-            return sent(connection, part, [message.external_id], how="echo", now=now)
-    return []
-
-
-def _owner_of(connection: sa.Connection, channel: str, external: str) -> int | None:
-    """Return the part an external id belongs to."""
-    table = s.receipts
-    query = sa.select(table.c.part_id).where(
-        table.c.channel == channel, table.c.external_id == external
-    )
-    return connection.execute(query).scalar()
-
-
-def _by_token(connection: sa.Connection, token: str | None) -> int | None:
-    """Return the part with a send key, whatever we believe of it: the key proves it is there."""
-    if token is None:
-        return None
-    table = s.outbox_parts
-    query = sa.select(table.c.id).where(table.c.token == token, table.c.state != OutboxState.SENT)
-    return connection.execute(query).scalar()
-
-
-def _by_text(connection: sa.Connection, channel: str, message: Message) -> int | None:
-    """Return the oldest part in doubt that said this at this place.
-
-    In doubt is also what was not found and queued again (`looks`): it may show late.
-    """
-    part, box = s.outbox_parts, s.outbox
-    again = sa.and_(part.c.state == OutboxState.QUEUED, part.c.looks > 0)
-    query = (
-        sa.select(part, box.c.channel, box.c.target)
-        .join(box, box.c.id == part.c.outbox_id)
-        .where(box.c.channel == channel, sa.or_(part.c.state == OutboxState.UNCERTAIN, again))
-        .order_by(part.c.id)
-    )
-    for row in connection.execute(query).all():
-        if _same_text(message.text, row.text) and _same_place(connection, row, message):
-            return int(row.id)
-    return None
-
-
-def _same_text(one: str | None, other: str | None) -> bool:
-    """Compare texts as networks keep them: without the white space around."""
-    return bool(one) and " ".join((one or "").split()) == " ".join((other or "").split())
-
-
-def _same_place(connection: sa.Connection, row: Any, message: Any) -> bool:
-    """Say whether a message of ours stands where a part was to go."""
-    table = s.messages
-    query = sa.select(table.c.thread, table.c.kind).where(
-        table.c.channel == row.channel, table.c.external_id == row.target
-    )
-    there = connection.execute(query).first()
-    if there is None or there.thread != message.thread:
-        return False
-    if there.kind == Kind.DIRECT_MESSAGE:
-        return True
-    return message.parent in {row.target, _parent(connection, row.channel, row.target)}
-
-
-def _parent(connection: sa.Connection, channel: str, external_id: str) -> str | None:
-    """Return what a message answers."""
-    table = s.messages
-    query = sa.select(table.c.parent).where(
-        table.c.channel == channel, table.c.external_id == external_id
-    )
-    return connection.execute(query).scalar()
-
-
-# --- people ---------------------------------------------------------------------------------
-
-
-def cancel(connection: sa.Connection, outbox_id: int) -> list[Fresh] | None:
-    """Cancel what is still queued of an action; None if nothing was."""
-    table = s.outbox_parts
-    done = connection.execute(
-        table.update()
-        .where(table.c.outbox_id == outbox_id, table.c.state == OutboxState.QUEUED)
-        .values(state=OutboxState.CANCELLED)
-    ).rowcount
-    _sum_up(connection, [outbox_id])
-    return [] if done else None
-
-
-def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> list[Fresh] | None:
-    """Queue a failed or cancelled action again, from the part that failed on, if it is one."""
-    table = s.outbox_parts
-    done = connection.execute(
-        table.update()
-        .where(
-            table.c.outbox_id == outbox_id,
-            table.c.state.in_([OutboxState.FAILED, OutboxState.CANCELLED]),
-        )
-        .values(
-            state=OutboxState.QUEUED,
-            next_at=now,
-            error=None,
-            attempts=0,
-            looks=0,
-            first_sent_at=None,  # the time to try begins anew
-        )
-    ).rowcount
-    _sum_up(connection, [outbox_id])
-    return [] if done else None
-
-
-def resolve(
-    connection: sa.Connection, outbox_id: int, *, arrived: bool, now: datetime
-) -> list[Fresh] | None:
-    """Take a person's word for the uncertain part of an action; None if there is none."""
-    table = s.outbox_parts
-    query = sa.select(table.c.id).where(
-        table.c.outbox_id == outbox_id, table.c.state == OutboxState.UNCERTAIN
-    )
-    part = connection.execute(query).scalar()
-    if part is None:
-        return None
-    if arrived:
-        return sent(connection, part, [], how="person", now=now)
-    absent(connection, part, now)
-    return []
-
-
-# --- inside ---------------------------------------------------------------------------------
-
-
-def _part(connection: sa.Connection, part: int) -> Any:
-    """Read one part with its action."""
-    table, box = s.outbox_parts, s.outbox
-    query = (
-        sa.select(table, box.c.channel, box.c.target, box.c.ticket_id, box.c.action)
-        .join(box, box.c.id == table.c.outbox_id)
-        .where(table.c.id == part)
-    )
-    return connection.execute(query).one()
-
-
-def _move(
-    connection: sa.Connection,
-    part: int,
-    states: Sequence[OutboxState],
-    to: OutboxState,
-    *,
-    claimed_at: datetime | None = None,
-    **values: Any,
-) -> bool:
-    """Change the state of a part if it is one of `states`; say whether it was.
-
-    `claimed_at` keeps a sender that comes back late from changing what another one sends now.
-    """
-    table = s.outbox_parts
-    which = [table.c.id == part, table.c.state.in_(list(states))]
-    if claimed_at is not None:
-        which.append(table.c.last_sent_at == claimed_at)
-    done = connection.execute(table.update().where(*which).values(state=to, **values))
-    return bool(done.rowcount)
-
-
-def _boxes(connection: sa.Connection, parts: Sequence[int]) -> list[int]:
-    """Return the actions that parts belong to."""
-    table = s.outbox_parts
-    query = sa.select(table.c.outbox_id).where(table.c.id.in_(parts)).distinct()
-    return list(connection.execute(query).scalars())
-
-
-def _sum_up(connection: sa.Connection, boxes: Collection[int]) -> dict[int, OutboxState]:
-    """Write the state of actions: that of the part which holds them up, or `sent`."""
-    table, box = s.outbox_parts, s.outbox
-    rows = sa.select(box.c.id).where(box.c.id.in_(boxes)).order_by(box.c.id)
-    connection.execute(lock(connection, rows, box))  # what others change is seen, or waits
-    states: dict[int, set[str]] = {one: set() for one in boxes}
-    query = sa.select(table.c.outbox_id, table.c.state).where(table.c.outbox_id.in_(boxes))
-    for row in connection.execute(query):
-        states[row.outbox_id].add(row.state)
-    summed = {
-        one: next((state for state in HOLDING_UP if state in found), OutboxState.SENT)
-        for one, found in states.items()
-    }
-    for state in set(summed.values()):
-        which = [one for one, found in summed.items() if found is state]
-        connection.execute(box.update().where(box.c.id.in_(which)).values(state=state))
-    return summed
-
-
-def _cancel_rest(connection: sa.Connection, outbox_id: int) -> None:
-    """Cancel the parts that would have followed."""
-    table = s.outbox_parts
-    connection.execute(
-        table.update()
-        .where(table.c.outbox_id == outbox_id, table.c.state == OutboxState.QUEUED)
-        .values(state=OutboxState.CANCELLED)
-    )
+    wanted = {"ids": sorted(boxes)}
+    if connection.dialect.name != "sqlite":  # what others change is seen, or waits
+        connection.execute(_LOCK_BOXES, wanted)
+    return list(connection.execute(_SUM_UP, wanted).all())

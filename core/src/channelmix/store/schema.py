@@ -285,6 +285,7 @@ outbox = Table(
     Column("created_at", Time, nullable=False),
     Column("state", String, nullable=False),
     Index("ix_outbox_state", "state"),
+    Index("ix_outbox_target", "channel", "target"),
 )
 
 outbox_parts = Table(

@@ -15,7 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from channelmix.errors import StoreError
 from channelmix.store.backend import READERS, Backend
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    # Pages until the log (of 32 MB then) is copied back. Keys come in no order, so most pages
+    # of an index are written again before long; the default of 1,000 copies each many times.
+    "wal_autocheckpoint=8000",
+)
 PATIENCE = 15
 """Seconds that a write waits for one of another process."""
 PULSE = 0.1

@@ -14,7 +14,7 @@ from channelmix.projection import Answer, Close, Projected, Said, best_labels
 from channelmix.records import Assignment, Kind, TicketState
 from channelmix.store import feed, units
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, chunks, lock, upsert
+from channelmix.store.dialect import among, upsert
 from channelmix.store.feed import Fresh
 from channelmix.store.units import Inputs, Unit
 
@@ -68,31 +68,58 @@ def reproject(
     return judge.judge(loaded)
 
 
-def of(connection: sa.Connection, which: sa.ColumnElement[bool]) -> set[Unit]:
-    """Return the units of some tickets."""
-    table = s.tickets
-    query = sa.select(table.c.channel, table.c.thread, table.c.person).where(which).distinct()
-    return {(row[0], row[1], row[2]) for row in connection.execute(query)}
+_UNITS = (
+    sa.select(s.tickets.c.channel, s.tickets.c.thread, s.tickets.c.person)
+    .where(among("ids", s.tickets.c.id))
+    .distinct()
+)
 
 
-def hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> set[Unit]:
-    """Hold the units of some tickets, before anything else is read or written of them."""
-    found = of(connection, which)
+def of(connection: sa.Connection, ids: Collection[int]) -> set[Unit]:
+    """Return the units of tickets."""
+    if not ids:
+        return set()
+    rows = connection.execute(_UNITS, {"ids": sorted(ids)})
+    return {(channel, thread, person) for channel, thread, person in rows}
+
+
+def hold(connection: sa.Connection, ids: Collection[int]) -> set[Unit]:
+    """Hold the units of tickets, before anything else is read or written of them."""
+    found = of(connection, ids)
     units.hold(connection, found)
     return found
 
 
-def answered_by(*outbox_ids: int) -> sa.ColumnElement[bool]:
-    """Select the tickets that outgoing actions answer."""
-    box = s.outbox
-    return s.tickets.c.id.in_(sa.select(box.c.ticket_id).where(box.c.id.in_(outbox_ids)))
-
-
-def with_parts(parts: Collection[int]) -> sa.ColumnElement[bool]:
-    """Select the tickets that parts of outgoing actions answer."""
-    part, box = s.outbox_parts, s.outbox
-    query = sa.select(box.c.ticket_id).join(part, part.c.outbox_id == box.c.id)
-    return s.tickets.c.id.in_(query.where(part.c.id.in_(parts)))
+_LOADS = (
+    sa.select(s.tickets.c.agent, sa.func.count())
+    .where(s.tickets.c.state == TicketState.OPEN, s.tickets.c.agent.is_not(None))
+    .group_by(s.tickets.c.agent)
+)
+_CUSTOMERS = sa.select(
+    s.identities.c.channel, s.identities.c.external_id, s.identities.c.customer_id
+).where(among("people", s.identities.c.channel, s.identities.c.external_id))
+_OPEN = s.tickets.insert().returning(s.tickets.c.id, sort_by_parameter_order=True)
+_GIVEN = {"id", "channel", "thread", "person", "episode", "customer_id", "late", "changed_at"}
+_PROJECTED = [column.name for column in s.tickets.c if column.name not in _GIVEN]
+"""The columns of a ticket that are worked out."""
+_CHANGE = (
+    s.tickets.update()
+    .where(s.tickets.c.id == sa.bindparam("ticket"))
+    .values(
+        {name: sa.bindparam(name) for name in (*_PROJECTED, "changed_at")}
+        # By the row as it is now: what is late is marked by whoever sees it first.
+        | {
+            "late": sa.and_(
+                s.tickets.c.late, s.tickets.c.due_at.is_not_distinct_from(sa.bindparam("due_at"))
+            )
+        }
+    )
+)
+_LINK = (
+    s.messages.update()
+    .where(s.messages.c.id == sa.bindparam("message"))
+    .values(ticket_id=sa.bindparam("ticket"))
+)
 
 
 @define(eq=False, kw_only=True)
@@ -222,13 +249,8 @@ class _Judge:
     def _loads(self) -> dict[str, int]:
         """Return how many open tickets each agent has; counted once, then kept up."""
         if self._load is None:
-            table = s.tickets
-            query = (
-                sa.select(table.c.agent, sa.func.count())
-                .where(table.c.state == TicketState.OPEN, table.c.agent.is_not(None))
-                .group_by(table.c.agent)
-            )
-            self._load = {row[0]: row[1] for row in self.connection.execute(query)}
+            rows = self.connection.execute(_LOADS)
+            self._load = {row[0]: row[1] for row in rows}
         return self._load
 
     # --- writing --------------------------------------------------------------------------
@@ -250,8 +272,7 @@ class _Judge:
             }
             for plan in plans
         ]
-        statement = s.tickets.insert().returning(s.tickets.c.id, sort_by_parameter_order=True)
-        for plan, made in zip(plans, self.connection.execute(statement, rows), strict=True):
+        for plan, made in zip(plans, self.connection.execute(_OPEN, rows), strict=True):
             plan.id = made.id
         return [
             Fresh(
@@ -265,35 +286,17 @@ class _Judge:
 
     def _customers(self, concerned: Iterable[Unit]) -> dict[tuple[str, str], int]:
         """Return the customers behind identities."""
-        table = s.identities
-        found: dict[tuple[str, str], int] = {}
-        for part in chunks({(unit[0], unit[2]) for unit in concerned}):
-            query = sa.select(table.c.channel, table.c.external_id, table.c.customer_id).where(
-                among(self.connection, (table.c.channel, table.c.external_id), part)
-            )
-            found.update({(row[0], row[1]): row[2] for row in self.connection.execute(query)})
-        return found
+        people = {(unit[0], unit[2]) for unit in concerned}
+        rows = self.connection.execute(_CUSTOMERS, {"people": sorted(people)})
+        return {(channel, person): customer for channel, person, customer in rows}
 
     def _update(self, plans: Sequence[_Plan]) -> list[Fresh]:
         """Write tickets that changed."""
-        table = s.tickets
         if plans:
             rows = [
-                {
-                    "ticket": plan.old.id,
-                    "changed_at": self.now,
-                    **plan.values,
-                }
-                for plan in plans
+                {"ticket": plan.old.id, "changed_at": self.now, **plan.values} for plan in plans
             ]
-            columns: dict[str, Any] = {
-                name: sa.bindparam(name) for name in rows[0] if name != "ticket"
-            }
-            # By the row as it is now: what is late is marked by whoever sees it first.
-            same = table.c.due_at.is_not_distinct_from(sa.bindparam("due_at"))
-            columns["late"] = sa.and_(table.c.late, same)
-            statement = table.update().where(table.c.id == sa.bindparam("ticket"))
-            self.connection.execute(statement.values(columns), rows)
+            self.connection.execute(_CHANGE, rows)
         return [
             Fresh(
                 kind="ticket_changed",
@@ -306,7 +309,6 @@ class _Judge:
 
     def _link(self, plans: Iterable[_Plan]) -> None:
         """Put messages into their tickets."""
-        table = s.messages
         rows = []
         for plan in plans:
             plan.id = plan.id or plan.old.id
@@ -316,8 +318,7 @@ class _Judge:
                 if row.ticket_id != plan.id
             ]
         if rows:
-            statement = table.update().where(table.c.id == sa.bindparam("message"))
-            self.connection.execute(statement.values(ticket_id=sa.bindparam("ticket")), rows)
+            self.connection.execute(_LINK, rows)
 
     def _tell_assigned(self, plans: Iterable[_Plan]) -> list[Fresh]:
         """Record who was given what, as actions: they are inputs like any other."""
@@ -417,6 +418,9 @@ class Done:
     outbox: int | None = None
 
 
+_ACT = s.actions.insert()
+
+
 def act(connection: sa.Connection, done: Sequence[Done], now: datetime) -> list[Fresh]:
     """Record actions on tickets; the caller judges the tickets anew."""
     if not done:
@@ -433,7 +437,7 @@ def act(connection: sa.Connection, done: Sequence[Done], now: datetime) -> list[
         }
         for one in done
     ]
-    connection.execute(s.actions.insert(), rows)
+    connection.execute(_ACT, rows)
     return [
         Fresh(
             kind="ticket_changed",
@@ -456,7 +460,7 @@ def act_and_reproject(
     now: datetime,
 ) -> bool:
     """Record what a person did and judge the ticket anew; False if there is no such ticket."""
-    concerned = hold(connection, s.tickets.c.id == ticket_id)
+    concerned = hold(connection, [ticket_id])
     if not concerned:
         return False
     ((channel, _, _),) = concerned
@@ -476,13 +480,21 @@ def act_and_reproject(
     return True
 
 
+_PASSED = (
+    sa.select(s.tickets.c.id, s.tickets.c.channel)
+    .where(
+        s.tickets.c.state == TicketState.OPEN,
+        s.tickets.c.due_at < sa.bindparam("now"),
+        s.tickets.c.late == sa.false(),
+    )
+    .with_for_update(of=s.tickets, skip_locked=True)
+)
+_LATE = s.tickets.update().where(among("ids", s.tickets.c.id)).values(late=True)
+
+
 def late(connection: sa.Connection, now: datetime) -> list[Fresh]:
     """Mark open tickets whose deadline has passed, each once."""
-    table = s.tickets
-    query = sa.select(table.c.id, table.c.channel).where(
-        table.c.state == TicketState.OPEN, table.c.due_at < now, table.c.late == sa.false()
-    )
-    rows = connection.execute(lock(connection, query, table, skip=True)).all()
-    for part in chunks([row.id for row in rows]):
-        connection.execute(table.update().where(table.c.id.in_(part)).values(late=True))
+    rows = connection.execute(_PASSED, {"now": now}).all()
+    if rows:
+        connection.execute(_LATE, {"ids": [row.id for row in rows]})
     return [Fresh(kind="ticket_late", channel=row.channel, ticket=row.id) for row in rows]

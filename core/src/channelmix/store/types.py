@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,13 +63,33 @@ class Json(TypeDecorator[Any]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], bytes | None]:
         """Encode, cleaning only where it is needed."""
-        return None if value is None else encode(value)
+        return lambda value: None if value is None else encode(value)
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[bytes | None], Any]:
         """Decode."""
-        return None if value is None else msgspec.json.decode(value)
+        return lambda value: None if value is None else msgspec.json.decode(value)
+
+
+class Rows(TypeDecorator[Iterable[Any]]):
+    """Rows as a JSON list of lists, for `among`; of one column also the bare values."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Iterable[Any] | None], str]:
+        """Encode, with `clean` text."""
+        return _rows
+
+
+def _rows(rows: Iterable[Any] | None) -> str:
+    """Encode rows; PostgreSQL takes no NUL in JSON either."""
+    listed = [row if isinstance(row, tuple) else (row,) for row in rows or ()]
+    encoded = encode(listed)
+    if b"\\u0000" in encoded:
+        encoded = msgspec.json.encode(_clean_all(listed))
+    return encoded.decode()
 
 
 def encode(value: Any) -> bytes:

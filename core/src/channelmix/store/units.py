@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from channelmix.projection import Answer, Close, Folded
 from channelmix.records import Kind, OutboxState
 from channelmix.store import items, locks
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, chunks
+from channelmix.store.dialect import among
 from channelmix.store.items import Item
 from channelmix.store.types import clean
 
@@ -55,17 +55,18 @@ def concerned(connection: sa.Connection, folded: Mapping[Item, Folded]) -> set[U
     return units | _so_far(connection, parents)
 
 
+_UNITS = sa.select(s.messages.c.channel, s.messages.c.thread, s.messages.c.person).where(
+    among("items", s.messages.c.channel, s.messages.c.external_id),
+    s.messages.c.own == sa.false(),
+)
+
+
 def _so_far(connection: sa.Connection, of: Collection[Item]) -> set[Unit]:
     """Return the units of customers' messages as they are written."""
-    table = s.messages
-    units: set[Unit] = set()
-    for part in chunks(sorted(of)):
-        query = sa.select(table.c.channel, table.c.thread, table.c.person).where(
-            among(connection, (table.c.channel, table.c.external_id), part),
-            table.c.own == sa.false(),
-        )
-        units.update((row[0], row[1], row[2]) for row in connection.execute(query))
-    return units
+    if not of:
+        return set()
+    rows = connection.execute(_UNITS, {"items": sorted(of)})
+    return {(channel, thread, person) for channel, thread, person in rows}
 
 
 def hold(connection: sa.Connection, units: Collection[Unit]) -> None:
@@ -87,20 +88,27 @@ def _in_thread(connection: sa.Connection, channel: str, thread: str) -> set[Unit
     return {(channel, thread, person) for person in connection.execute(query).scalars()}
 
 
+_UNIT = ("channel", "thread", "person")
+_MESSAGES, _TICKETS = (
+    sa.select(table).where(among("units", *(table.c[name] for name in _UNIT)))
+    for table in (s.messages, s.tickets)
+)
+
+
 def load(connection: sa.Connection, units: Sequence[Unit]) -> dict[Unit, Inputs]:
     """Read all the inputs of `units`."""
     loaded = {unit: Inputs() for unit in units}
     by_message: dict[tuple[str, str], Unit] = {}
     by_row: dict[int, Unit] = {}
     by_ticket: dict[int, Unit] = {}
-    for row in _rows(connection, s.messages, units):
+    for row in connection.execute(_MESSAGES, {"units": units}):
         unit = (row.channel, row.thread, row.person)
         if row.own:
             continue
         loaded[unit].messages.append(row)
         by_message[row.channel, row.external_id] = unit
         by_row[row.id] = unit
-    for row in _rows(connection, s.tickets, units):
+    for row in connection.execute(_TICKETS, {"units": units}):
         unit = (row.channel, row.thread, row.person)
         loaded[unit].tickets[row.episode] = row
         by_ticket[row.id] = unit
@@ -110,46 +118,61 @@ def load(connection: sa.Connection, units: Sequence[Unit]) -> dict[Unit, Inputs]
     return loaded
 
 
-def _rows(connection: sa.Connection, table: sa.Table, units: Sequence[Unit]) -> Iterable[Any]:
-    """Read the rows of `units` in a table that has their columns."""
-    for part in chunks(units):
-        key = among(connection, (table.c.channel, table.c.thread, table.c.person), part)
-        yield from connection.execute(sa.select(table).where(key))
+_LABELS = sa.select(
+    *(s.labels.c[name] for name in ("message_id", "name", "value", "confidence", "source"))
+).where(among("ids", s.labels.c.message_id))
 
 
 def _load_labels(
     connection: sa.Connection, by_row: Mapping[int, Unit], loaded: Mapping[Unit, Inputs]
 ) -> None:
     """Read what classifiers and people said."""
-    table = s.labels
-    for part in chunks(by_row):
-        for row in connection.execute(sa.select(table).where(table.c.message_id.in_(part))):
-            loaded[by_row[row.message_id]].labels.append(
-                (row.message_id, row.name, row.value, row.confidence, row.source)
-            )
+    if by_row:
+        for row in connection.execute(_LABELS, {"ids": list(by_row)}):
+            loaded[by_row[row.message_id]].labels.append(tuple(row))
+
+
+_ACTIONS = (
+    sa.select(s.actions, s.outbox.c.state.label("outbox_state"))
+    .outerjoin(s.outbox, s.outbox.c.id == s.actions.c.outbox_id)
+    .where(among("ids", s.actions.c.ticket_id))
+    .order_by(s.actions.c.at, s.actions.c.id)
+)
 
 
 def _load_actions(
     connection: sa.Connection, by_ticket: Mapping[int, Unit], loaded: Mapping[Unit, Inputs]
 ) -> None:
     """Read what we did; replies count as answers while they may have been said."""
-    table, box = s.actions, s.outbox
-    for part in chunks(by_ticket):
-        query = (
-            sa.select(table, box.c.state.label("outbox_state"))
-            .outerjoin(box, box.c.id == table.c.outbox_id)
-            .where(table.c.ticket_id.in_(part))
-            .order_by(table.c.at, table.c.id)
-        )
-        for row in connection.execute(query):
-            unit = loaded[by_ticket[row.ticket_id]]
-            covers = frozenset(row.covers)
-            if row.kind == "reply" and row.outbox_state not in NOT_SAID:
-                sent = row.outbox_state == OutboxState.SENT
-                unit.answers.append(Answer(at=row.at, covers=covers, delivered=sent))
-            elif row.kind in {"close", "reopen"}:
-                unit.closes.append(Close(at=row.at, covers=covers, reopen=row.kind == "reopen"))
-            unit.actions.append(row)
+    if not by_ticket:
+        return
+    for row in connection.execute(_ACTIONS, {"ids": list(by_ticket)}):
+        unit = loaded[by_ticket[row.ticket_id]]
+        covers = frozenset(row.covers)
+        if row.kind == "reply" and row.outbox_state not in NOT_SAID:
+            sent = row.outbox_state == OutboxState.SENT
+            unit.answers.append(Answer(at=row.at, covers=covers, delivered=sent))
+        elif row.kind in {"close", "reopen"}:
+            unit.closes.append(Close(at=row.at, covers=covers, reopen=row.kind == "reopen"))
+        unit.actions.append(row)
+
+
+_OURS = (
+    sa.select(*(s.messages.c[name] for name in ("channel", "thread", "parent", "sent_at")))
+    .outerjoin(
+        s.receipts,
+        sa.and_(
+            s.receipts.c.channel == s.messages.c.channel,
+            s.receipts.c.external_id == s.messages.c.external_id,
+        ),
+    )
+    .where(s.messages.c.own == sa.true(), s.receipts.c.part_id.is_(None))
+)
+_OUR_ANSWERS = _OURS.where(among("items", s.messages.c.channel, s.messages.c.parent))
+_OUR_TALK = _OURS.where(
+    among("talks", s.messages.c.channel, s.messages.c.thread),
+    s.messages.c.kind == Kind.DIRECT_MESSAGE,
+)
 
 
 def _load_native(
@@ -158,32 +181,15 @@ def _load_native(
     loaded: Mapping[Unit, Inputs],
 ) -> None:
     """Read our messages that did not come through the outbox: typed at the network."""
-    table, receipts = s.messages, s.receipts
-    ours = (
-        sa.select(table.c.channel, table.c.thread, table.c.parent, table.c.sent_at)
-        .outerjoin(
-            receipts,
-            sa.and_(
-                receipts.c.channel == table.c.channel,
-                receipts.c.external_id == table.c.external_id,
-            ),
-        )
-        .where(table.c.own == sa.true(), receipts.c.part_id.is_(None))
-    )
-    for part in chunks(sorted(by_message)):
-        query = ours.where(among(connection, (table.c.channel, table.c.parent), part))
-        for row in connection.execute(query):
+    if by_message:
+        for row in connection.execute(_OUR_ANSWERS, {"items": list(by_message)}):
             loaded[by_message[row.channel, row.parent]].answers.append(Answer(at=row.sent_at))
     talks: dict[tuple[str, str], set[Unit]] = defaultdict(set)
     for unit, one in loaded.items():
         for row in one.messages:
             if row.kind == Kind.DIRECT_MESSAGE:
                 talks[row.channel, row.thread].add(unit)
-    for part in chunks(sorted(talks)):
-        query = ours.where(
-            among(connection, (table.c.channel, table.c.thread), part),
-            table.c.kind == Kind.DIRECT_MESSAGE,
-        )
-        for row in connection.execute(query):
+    if talks:
+        for row in connection.execute(_OUR_TALK, {"talks": list(talks)}):
             for unit in talks[row.channel, row.thread]:
                 loaded[unit].answers.append(Answer(at=row.sent_at))

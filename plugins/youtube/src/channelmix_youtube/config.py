@@ -31,7 +31,11 @@ def _https(_: object, attribute: Attribute[Any], value: str | None) -> None:
 class YouTubeConfig:
     """One YouTube channel."""
 
-    channel_id: str = setting(help="The channel's id, as in its address.", validator=_channel_id)
+    channel_id: str = setting(
+        help="The channel's id, as in its address.",
+        validator=_channel_id,
+        example="UCxxxxxxxxxxxxxxxxxxxxxx",
+    )
     refresh_token: Secret | None = setting(
         default=None, help="A refresh token got elsewhere; else `channelmix connect` fetches one."
     )

@@ -30,6 +30,8 @@ TURN = timedelta(minutes=2.5)
 """How far the clock is turned when only time helps: less than a sender may be silent."""
 ROUND_SECONDS = 60.0
 """How long a place may wait for somebody to come by, on however busy a machine."""
+REASON_SECONDS = 0.5
+"""How long nobody dies until there is one more answer to be sent."""
 END_SECONDS = 120.0
 
 
@@ -90,11 +92,21 @@ class Run:
             await self._answer(self.plan.replies * number // share - len(self.answers))
             try:
                 async with asyncio.timeout(ROUND_SECONDS):
-                    await self.herd.until_deaths(dead + len(places))
+                    await self._until_dead(dead + len(places))
             except TimeoutError:
                 raise RuntimeError(f"nobody came by {self.points.pending()}") from None
         async with asyncio.timeout(END_SECONDS):
             await self._end()
+
+    async def _until_dead(self, count: int) -> None:
+        """Wait for so many deaths; see to it that somebody has a reason to come by."""
+        while len(self.herd.deaths) < count:
+            try:
+                await asyncio.wait_for(self.herd.until_deaths(count), REASON_SECONDS)
+            except TimeoutError:
+                await self._answer(1)
+                if await self._only_time_helps():
+                    self.clock.turn(TURN)
 
     def _act(self, times: int) -> None:
         """Let customers do something; the page delivers in the background."""

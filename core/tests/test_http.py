@@ -16,15 +16,16 @@ from attrs import define, field
 from channelmix import __version__
 from channelmix import http as channel_http
 from channelmix.http import client, was_not_sent
+from channelmix.http_aiohttp import AiohttpTransport
 from channelmix.log import SecretMask, get_logger
 from structlog.testing import capture_logs
 
 SECRET = "EAAB-geheim"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
-TRANSPORTS = pytest.mark.parametrize("transport", [None, "aiohttp"])
+TRANSPORTS = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 
-Transport = Literal["aiohttp"] | None
+Transport = Literal["aiohttp", "httpx"]
 
 
 def status(code: int, *headers: str) -> bytes:
@@ -165,6 +166,16 @@ async def test_what_is_being_answered_was_sent() -> None:
         with pytest.raises(httpx.ReadError) as caught:
             await http.post("http://network.example")
     assert not was_not_sent(caught.value)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+async def test_left_out_it_is_aiohttp_where_that_is_installed(
+    installed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_http, "find_spec", lambda _name: installed or None)
+    inner = channel_http._transport(None, 8)
+    assert isinstance(inner, AiohttpTransport if installed else httpx.AsyncHTTPTransport)
+    await inner.aclose()
 
 
 @TRANSPORTS

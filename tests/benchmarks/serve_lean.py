@@ -1,7 +1,8 @@
 """A child: the whole road written by hand, lean: raw ASGI, sqlite3, one writer, group commit.
 
 One table for each step (event, message, ticket, reply), and nothing that somebody in a hurry to
-be fast would write: no leases, no projection, no ledger, no second look at anything.
+be fast would write: no leases, no projection, no ledger, no second look at anything. It calls out
+with the same HTTP client as a channel, bounded and logged, which is most of what it does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import click
 import httpx
 import msgspec
+from channelmix import http, log
 
 from tests.benchmarks.children import obey
 from tests.benchmarks.measuring import SERVER, pin
@@ -153,8 +155,7 @@ def _insert_reply(connection: sqlite3.Connection, row: tuple[int, str, str]) -> 
 
 async def main(file: Path, api_url: str) -> None:
     """Serve until told to end."""
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-    async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
+    async with http.client(channel="bench", log=log.get_logger(), concurrency=AT_ONCE) as client:
         road = Road(Writer(file), client, api_url)
         work = [road.open_tickets(), *(road.reply() for _ in range(AT_ONCE))]
         tasks = [asyncio.create_task(one) for one in work]
@@ -171,6 +172,7 @@ async def main(file: Path, api_url: str) -> None:
 def command(file: Path, api_url: str) -> None:
     """Serve on the database FILE."""
     pin(SERVER)
+    log.configure(json=True)
     run(main(file, api_url))
 
 

@@ -383,11 +383,13 @@ class Desk:
         attachments: Sequence[Attachment] = (),
         message: str | None = None,
         automatic: bool = False,
+        thread: bool = False,
     ) -> int:
         """Answer a ticket's newest message, or the one named; return the outbox id.
 
-        In public where it was asked in public, unless `private`. Raises: `Refused` with every
-        finding that blocks.
+        In public where it was asked in public, unless `private`. With `thread` a text that is too
+        long becomes several numbered messages, where the channel offers that. Raises: `Refused`
+        with every finding that blocks.
         """
         return await self.act(
             ticket_id,
@@ -398,6 +400,7 @@ class Desk:
             attachments=attachments,
             message=message,
             automatic=automatic,
+            thread=thread,
         )
 
     async def act(
@@ -412,6 +415,7 @@ class Desk:
         message: str | None = None,
         own_id: str | None = None,
         automatic: bool = False,
+        thread: bool = False,
     ) -> int:
         """Do something at the network about a message: hide it, like it, edit our answer.
 
@@ -426,6 +430,7 @@ class Desk:
             message=message,
             own_id=own_id,
             automatic=automatic,
+            thread=thread,
         )
         prepared = await self._preparing.ask(wish)
         draft = prepared.draft
@@ -437,7 +442,7 @@ class Desk:
         kept = attachments and await asyncio.to_thread(
             answering.keep, attachments, self.settings.desk.media
         )
-        parts = reviewing.parts(limits, text, kept)
+        parts = reviewing.parts(limits, text, kept, thread=thread)
         return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
 
     async def _prepare(

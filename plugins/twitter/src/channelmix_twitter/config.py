@@ -124,9 +124,7 @@ class TwitterApp:
     webhook_url: str | None = setting(
         default=None, help="Where X is to send events: https, without a port."
     )
-    replay: bool = setting(
-        default=True, help="Ask X to repeat what a broken webhook has missed."
-    )
+    replay: bool = setting(default=True, help="Ask X to repeat what a broken webhook has missed.")
     budget: float | None = setting(
         default=None, help="What all accounts may spend, in US dollars.", validator=_not_negative
     )

@@ -88,9 +88,7 @@ class Login:
             raise Rejected("X does not know this redirect address: register it with the app")
         asked = told["oauth_token"]
         address = f"{self.site}/oauth/authorize?oauth_token={asked}"
-        return Connected(
-            url=address, memory={"token": asked, "secret": told["oauth_token_secret"]}
-        )
+        return Connected(url=address, memory={"token": asked, "secret": told["oauth_token_secret"]})
 
     async def _take1(self, request: Connect, callback: Mapping[str, str]) -> Connected:
         if callback.get("oauth_token") != request.memory.get("token"):

@@ -68,6 +68,7 @@ def _message(item: Json, found: str, refers: dict[str, str], context: Context) -
     thread = ident(item.get("conversation_id")) or found
     root = context.posts.get(thread, {})
     own = author is not None and context.is_ours(author.id)
+    text = said(item)
     return Message(
         id=first_id(item, found),
         revision=found,
@@ -75,7 +76,7 @@ def _message(item: Json, found: str, refers: dict[str, str], context: Context) -
         thread=first_id(item, found) if thread == found else thread,
         sent_at=context.moment(item.get("created_at")),
         author=author,
-        text=said(item),
+        text=_without_names(text, item) if own else text,
         parent=refers.get("replied_to"),
         attachments=(*attachments(item, context), *_quoted(refers, context)),
         url=link(found, author.handle if author else None),
@@ -105,6 +106,14 @@ def said(item: Json) -> str | None:
         if short and real:
             text = text.replace(short, "" if one.get("media_key") else real)
     return html.unescape(text).strip() or None
+
+
+def _without_names(text: str | None, item: Json) -> str | None:
+    """Leave out the names that X puts before our answers: we never wrote them."""
+    span = array(item.get("display_text_range"))
+    if text and span and isinstance(span[0], int) and text.startswith("@"):
+        return text[span[0] :].strip() or None
+    return text
 
 
 def _kind(item: Json, refers: dict[str, str], context: Context) -> Kind:

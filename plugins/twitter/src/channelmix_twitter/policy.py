@@ -37,11 +37,12 @@ def limits(prices: Prices, *, long_posts: bool = False) -> tuple[Limits, ...]:
         summoned = draft.target is not None and draft.target.kind is not Kind.POST
         plain = prices.summoned_reply if summoned else prices.create
         rest = max(0, -(-len(draft.attachments) // PHOTOS) - 1) * prices.create
-        first, *more = text.thread(draft.text, most) if draft.text else ("",)
-        return rest + _post(first, plain, prices) + sum(_post(one, prices.create, prices) for one in more)
+        first, *more = _posts(draft, most)
+        below = sum(_post(one, prices.create, prices) for one in more)
+        return rest + _post(first, plain, prices) + below
 
     def publish(draft: Draft) -> float:
-        return sum(_post(one, prices.create, prices) for one in text.thread(draft.text, most))
+        return sum(_post(one, prices.create, prices) for one in _posts(draft, most))
 
     public = {
         "text": most,
@@ -77,6 +78,13 @@ def limits(prices: Prices, *, long_posts: bool = False) -> tuple[Limits, ...]:
             cost=lambda _: prices.delete,
         ),
     )
+
+
+def _posts(draft: Draft, most: int) -> tuple[str, ...]:
+    try:
+        return text.thread(draft.text, most) if draft.thread else (draft.text,)
+    except ValueError:  # too long for any thread: it is refused, whatever it would cost
+        return (draft.text,)
 
 
 def _post(words: str, plain: float, prices: Prices) -> float:

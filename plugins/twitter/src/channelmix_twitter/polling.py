@@ -24,8 +24,9 @@ from channelmix_twitter.parsing_direct import age
 from channelmix_twitter.policy import Verdict
 
 POST_FIELDS = {
-    "tweet.fields": "attachments,author_id,conversation_id,created_at,edit_history_tweet_ids,"
-    "entities,in_reply_to_user_id,lang,note_tweet,referenced_tweets,reply_settings",
+    "tweet.fields": "attachments,author_id,conversation_id,created_at,display_text_range,"
+    "edit_history_tweet_ids,entities,in_reply_to_user_id,lang,note_tweet,referenced_tweets,"
+    "reply_settings",
     "expansions": "attachments.media_keys,author_id,referenced_tweets.id,"
     "referenced_tweets.id.author_id",
     "media.fields": "alt_text,media_key,preview_image_url,type,url,variants",
@@ -89,9 +90,7 @@ class Reader:
             return Listing(
                 path="/2/dm_events", price=price, least=1, most=25, params=params, since=False
             )
-        owned = Listing(
-            path=f"/2/users/{user}/{source}", price=self.prices.owned_post, least=5
-        )
+        owned = Listing(path=f"/2/users/{user}/{source}", price=self.prices.owned_post, least=5)
         if source == "mentions":
             return evolve(owned, params=POST_FIELDS)
         if source == "timeline":
@@ -190,9 +189,7 @@ class _Cursor:
         fresh = since is None and token is None
         return cls(since=since, newest=ident(known.get("newest")), token=token, fresh=fresh)
 
-    def params(
-        self, listing: Listing, start: datetime, now: datetime, size: int
-    ) -> dict[str, str]:
+    def params(self, listing: Listing, start: datetime, now: datetime, size: int) -> dict[str, str]:
         """Return what tells X where to begin."""
         given = {"max_results": str(size)}
         if self.token is not None:

@@ -1,4 +1,4 @@
-"""Outgoing actions as calls of X's API ("Manage Posts", "Manage Direct Messages", "Hide replies")."""
+"""Outgoing actions as calls of X's API ("Manage Posts", "Manage DMs", "Hide replies")."""
 
 from __future__ import annotations
 

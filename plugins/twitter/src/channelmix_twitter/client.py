@@ -99,7 +99,8 @@ class Api:
             return await self.http.request(method, url, headers=headers, **content)
         except httpx.RequestError as error:
             where = f"{method} {target.partition('?')[0]}: {type(error).__name__}"
-            raise (RetryLater if was_not_sent(error) else lost)(where) from error
+            unsent = isinstance(error, httpx.TransportError) and was_not_sent(error)
+            raise (RetryLater if unsent else lost)(where) from error
 
     def _read(self, answer: httpx.Response, where: str, lost: type[PluginError]) -> Json:
         """Return the JSON of a good answer; `lost` is raised where nothing can be known.

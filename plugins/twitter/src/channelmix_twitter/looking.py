@@ -125,7 +125,7 @@ class Look:
         refers = objects(item.get("referenced_tweets"))
         answers = {ident(one.get("id")) for one in refers if one.get("type") == "replied_to"}
         public = self.outgoing.action is Action.PUBLIC_REPLY or bool(self.outgoing.previous)
-        wanted = {self.outgoing.previous} if self.outgoing.previous else set()
+        wanted: set[str | None] = {self.outgoing.previous} if self.outgoing.previous else set()
         if public and not wanted and self.outgoing.target:
             wanted = {self.outgoing.target.id, self.outgoing.target.revision}
         return bool(answers & wanted) == public and self._says(item)

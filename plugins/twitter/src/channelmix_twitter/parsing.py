@@ -25,7 +25,7 @@ from channelmix.records import (
     Split,
 )
 
-from channelmix_twitter.parsing_context import Context, included
+from channelmix_twitter.parsing_context import Context, including
 from channelmix_twitter.parsing_direct import direct, encrypted, legacy
 from channelmix_twitter.parsing_posts import post
 
@@ -149,8 +149,7 @@ def _inbounds(document: Json, context: Context) -> Iterator[Inbound]:
     if _is(data):
         yield from _event(data, context)
     elif "item" in document:
-        context = evolve(context, **included(document.get("includes")))
-        yield from _item(document["item"], context)
+        yield from _item(document["item"], including(context, document.get("includes")))
     elif "errors" in document or "title" in document:
         yield Ignored(reason="error answer")
     elif "response_token" in document:
@@ -179,7 +178,7 @@ def _event(data: Json, context: Context) -> Iterator[Inbound]:
     """Yield what an event of the X Activity API means."""
     kind, payload = str(data.get("event_type")), obj(data.get("payload"))
     holder = data.get("includes") or payload.get("includes")
-    context = evolve(context, event=kind, **included(holder))
+    context = including(evolve(context, event=kind), holder)
     if kind == "post.delete":
         found = ident(payload.get("id"))
         yield Deletion(id=found, at=context.now) if found else Ignored(reason="empty event")

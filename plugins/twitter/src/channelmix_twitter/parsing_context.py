@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from channelmix.payloads import Json, ident, moment, obj, objects, words
 from channelmix.records import Attachment, AttachmentKind, Identity
 
@@ -57,14 +57,16 @@ class Context:
         return user is not None and (user == self.account or user in self.siblings)
 
 
-def included(includes: Any) -> dict[str, dict[str, Json]]:
-    """Return what `includes` hold, by id; users may be wrapped in `data` once more."""
-    users = [obj(one.get("data")) or one for one in objects(obj(includes).get("users"))]
-    return {
-        "users": {key: one for one in users if (key := ident(one.get("id")))},
-        "posts": _by(objects(obj(includes).get("tweets")), "id"),
-        "media": _by(objects(obj(includes).get("media")), "media_key"),
-    }
+def including(context: Context, includes: Any) -> Context:
+    """Add what `includes` hold, by id; users may be wrapped in `data` once more."""
+    told = obj(includes)
+    users = [obj(one.get("data")) or one for one in objects(told.get("users"))]
+    return evolve(
+        context,
+        users=_by(users, "id"),
+        posts=_by(objects(told.get("tweets")), "id"),
+        media=_by(objects(told.get("media")), "media_key"),
+    )
 
 
 def _by(items: list[Json], name: str) -> dict[str, Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import define, field
 from channelmix.hookspecs import Channel, Services, hook
@@ -67,11 +67,11 @@ class Twitter(Channel):
     def __attrs_post_init__(self) -> None:
         """Keep what calls have in common: the token, and the change."""
         prices, long = self.app.prices, self.config.long_posts
-        self.limits = policy.limits(prices, long_posts=long)  # type: ignore[misc] - prices are set for each app
+        self.limits = policy.limits(prices, long_posts=long)  # type: ignore[misc]  # prices are set for each app
         self._rotating = RotatingKey(
             app=self.app, vault=self.vault, http=self.http, clock=self.clock, host=self.host
         )
-        shared = {"budget": self.budget, "clock": self.clock, "allowance": self.allowance}
+        shared: dict[str, Any] = {"budget": self.budget, "clock": self.clock, "allowance": self.allowance}
         self._polls = Purse(**shared)
         self._looks = Purse(**shared, reply=True)
 

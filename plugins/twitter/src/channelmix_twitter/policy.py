@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import Enum, auto
+from typing import Any
 
 from channelmix.records import Action, AttachmentKind, Draft, Kind, Limits
 
@@ -44,7 +45,7 @@ def limits(prices: Prices, *, long_posts: bool = False) -> tuple[Limits, ...]:
     def publish(draft: Draft) -> float:
         return sum(_post(one, prices.create, prices) for one in _posts(draft, most))
 
-    public = {
+    public: dict[str, Any] = {
         "text": most,
         "count": text.count,
         "unit": "weighted characters",

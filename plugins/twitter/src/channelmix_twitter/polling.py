@@ -127,7 +127,7 @@ class Reader:
         try:
             return await self._page(listing, cursor, wanted.source, back)
         except Refusal as refusal:
-            if refusal.verdict is not Verdict.BAD_CURSOR or cursor.fresh:
+            if refusal.verdict is not Verdict.BAD_CURSOR or cursor.fresh or cursor.again:
                 raise
             # Too old for X: read as far back as it goes; what is known already stays one item.
             return Polled(cursor=cursor.restarted(), more=True)
@@ -180,6 +180,8 @@ class _Cursor:
     token: str | None = None
     fresh: bool = False
     """There is nothing older to begin from: X must take it."""
+    again: bool = False
+    """This walk was begun anew, because X did not take a page of it."""
 
     @classmethod
     def load(cls, saved: Any) -> _Cursor:
@@ -187,7 +189,8 @@ class _Cursor:
         since = ident(known.get("since"))
         token = words(known.get("token"))
         fresh = since is None and token is None
-        return cls(since=since, newest=ident(known.get("newest")), token=token, fresh=fresh)
+        newest, again = ident(known.get("newest")), known.get("again") is True
+        return cls(since=since, newest=newest, token=token, fresh=fresh, again=again)
 
     def params(self, listing: Listing, start: datetime, now: datetime, size: int) -> dict[str, str]:
         """Return what tells X where to begin."""
@@ -224,10 +227,12 @@ class _Cursor:
 
     def restarted(self) -> dict[str, Any]:
         """Return where to begin anew: a walk from where it began, else from the start."""
-        return {"since": self.since} if self.token is not None and self.since else {}
+        from_there = {"since": self.since} if self.token is not None and self.since else {}
+        return {**from_there, "again": True}
 
     def saved(self) -> dict[str, Any]:
         told = {"since": self.since, "newest": self.newest, "token": self.token}
+        told |= {"again": True} if self.again and self.token else {}
         return {name: value for name, value in told.items() if value is not None}
 
 

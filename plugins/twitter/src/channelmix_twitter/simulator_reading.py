@@ -219,6 +219,7 @@ class Reading:
         name = "next_token" if "next_token" in query else "pagination_token"
         token = query.get(name, "")
         if token in self.expired or (token and not token.startswith("page")):
+            self.expired.discard(token)
             raise invalid(name, token, "The token is not valid")
         newest = sorted(found, key=lambda one: age(one.id), reverse=True)
         begin = token.removeprefix("page")

@@ -35,7 +35,14 @@ ALL: Mapping[str, Fields] = {
     ),
     "user.fields": frozenset(["id", "name", "protected", "username"]),
     "media.fields": frozenset(
-        ["alt_text", "media_key", "preview_image_url", "type", "url", "variants"]
+        {
+            "alt_text",
+            "media_key",
+            "preview_image_url",
+            "type",
+            "url",
+            "variants",
+        }
     ),
     "expansions": frozenset(
         [

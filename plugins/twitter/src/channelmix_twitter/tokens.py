@@ -26,6 +26,8 @@ EARLY = timedelta(minutes=65)
 """How long before its end it is renewed by the timer, also on an idle channel."""
 LIFE = timedelta(hours=2)
 """How long an access token lives where X does not say."""
+FRESH = timedelta(minutes=1)
+"""How young a token is when renewing it again would not help."""
 Token = Mapping[str, Any]
 
 
@@ -88,6 +90,7 @@ class RotatingKey:
     host: str
     _used: str | None = field(default=None, init=False, repr=False)
     _refused: str | None = field(default=None, init=False, repr=False)
+    _renewed_at: datetime | None = field(default=None, init=False)
 
     async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
         """Return the token, renewed first if it is about to end."""
@@ -95,10 +98,11 @@ class RotatingKey:
         return {"Authorization": f"Bearer {self._used}"}
 
     def refused(self) -> bool:
-        """Let the next call renew the token; say no if the renewed one is not taken either."""
-        again = self._refused is None
-        self._refused = self._used if again else None
-        return again
+        """Let the next call renew the token; say no if it was renewed a moment ago."""
+        if self._renewed_at is not None and self.clock.now() - self._renewed_at < FRESH:
+            return False
+        self._refused = self._used
+        return True
 
     async def token(self, margin: timedelta) -> Token:
         """Return the token, renewed if it ends within `margin`.
@@ -117,7 +121,9 @@ class RotatingKey:
         if kept is None or not kept.get("refresh_token"):
             raise AuthorizationLost("this account is not connected: `channelmix connect` does it")
         form = {"grant_type": "refresh_token", "refresh_token": str(kept["refresh_token"])}
-        return {**kept, **await self.exchange(form)}
+        fresh = {**kept, **await self.exchange(form)}
+        self._renewed_at = self.clock.now()
+        return fresh
 
     async def exchange(self, form: Mapping[str, str]) -> Token:
         """Trade a code or a refresh token for tokens. Raises: `AuthorizationLost`, `RetryLater`."""
@@ -138,7 +144,7 @@ async def token_call(
 ) -> httpx.Response:
     """Post to the token endpoint: a confidential client proves itself, a public one has its id."""
     secret = app.client_secret.reveal() if app.client_secret else ""
-    auth = httpx.BasicAuth(app.client_id, secret) if secret else None
+    auth = httpx.BasicAuth(app.client_id, secret) if secret else httpx.USE_CLIENT_DEFAULT
     data = form if secret else {**form, "client_id": app.client_id}
     try:
         return await http.post(url, data=data, auth=auth)

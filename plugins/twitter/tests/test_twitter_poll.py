@@ -207,14 +207,6 @@ async def test_what_is_left_of_a_limit_is_spread(s: Any) -> None:
         assert polled.again_in == minutes(15) / max(left, 1)
 
 
-async def test_an_unknown_parameter_would_be_refused(s: Any, monkeypatch: Any) -> None:
-    from channelmix_twitter import polling
-
-    monkeypatch.setitem(polling.POST_FIELDS, "tweet.fields", "created_at,autor_id")
-    with pytest.raises(Rejected, match="autor_id"):
-        await s.x.poll(Poll(source="mentions"))
-
-
 # money
 
 

@@ -398,7 +398,7 @@ class XSimulator(Simulator):
         return self.reading.directs(user(me), request.query, "-".join(pair))
 
     def _append(self, me: User | None, request: Request, found: str) -> Any:
-        parts = _multipart(request)
+        parts = multipart(request)
         index = parts.get("segment_index", b"").decode()
         return self.writing.append(user(me), found, index, parts.get("media", b""))
 
@@ -505,7 +505,8 @@ def _json(request: Request) -> dict[str, Any]:
     return body
 
 
-def _multipart(request: Request) -> dict[str, bytes]:
+def multipart(request: Request) -> dict[str, bytes]:
+    """Return the fields of a form with files."""
     head = f"content-type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
     whole = BytesParser(policy=HTTP).parsebytes(head + request.body)
     told = {}

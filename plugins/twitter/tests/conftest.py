@@ -178,9 +178,7 @@ def read() -> Any:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         given = {"account": "", "now": START, **context}
         events = parsing.split(Payload(body=body, source=source)).events
-        return [
-            one for event in events for one in parsing.ingest(event, Context(**given)).inbounds
-        ]
+        return [one for event in events for one in parsing.ingest(event, Context(**given)).inbounds]
 
     return reading
 

@@ -182,7 +182,7 @@ async def test_a_deleted_parent_spoils_nothing(s: Any) -> None:
     s.sim.remove(begin)
     events, _ = await drained(s.x, "mentions")
     assert s.sim.sent[-1].answer.body["errors"][0]["title"] == "Not Found Error"
-    assert [one.text for one in said(s.x, events) if isinstance(one, Message)][0].endswith("auch")
+    assert said(s.x, events)[0].text.endswith("auch")
 
 
 async def test_throttled_and_unauthorized(s: Any) -> None:

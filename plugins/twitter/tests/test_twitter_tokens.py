@@ -27,9 +27,7 @@ async def visit(s: Any, url: str) -> dict[str, str]:
 async def log_in(s: Any, plugin: Any) -> Any:
     asked = await plugin.connect(Connect(redirect_uri=BACK))
     callback = await visit(s, asked.url)
-    return await plugin.connect(
-        Connect(redirect_uri=BACK, callback=callback, memory=asked.memory)
-    )
+    return await plugin.connect(Connect(redirect_uri=BACK, callback=callback, memory=asked.memory))
 
 
 @pytest.mark.parametrize("auth", ["oauth2", "oauth1"])
@@ -147,9 +145,7 @@ async def test_an_idle_channel_is_renewed_in_time(s: Any) -> None:
 
 async def test_a_token_from_the_console_needs_no_log_in(s: Any) -> None:
     token, secret = s.sim.gate.signing(s.us)
-    s.x.config = evolve(
-        s.x.config, access_token=Secret(token), access_token_secret=Secret(secret)
-    )
+    s.x.config = evolve(s.x.config, access_token=Secret(token), access_token_secret=Secret(secret))
     await s.x.vault.put({})
     assert len((await s.x.poll(Poll(source="mentions"))).events) == 1
     s.x.config = evolve(s.x.config, access_token_secret=Secret("wrong"))

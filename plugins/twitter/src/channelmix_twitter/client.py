@@ -5,10 +5,11 @@ A send that may have had its effect is `Uncertain`, whatever it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import httpx
 from attrs import frozen
@@ -123,6 +124,7 @@ class Api:
         blamed = frozenset(name for one in errors for name in obj(one.get("parameters")))
         verdict = policy.judge(answer.status_code, str(problem.get("type") or ""), blamed)
         said = words(problem.get("detail")) or words(problem.get("message")) or "no reason given"
+        said = _masked(said, answer.request.headers.get("authorization", ""))
         reason = f"{where}: {said} (HTTP {answer.status_code})"
         if verdict is Verdict.THROTTLED:
             return self._throttled(answer, f"{where}: a rate limit is used up")
@@ -168,6 +170,13 @@ class Api:
         if left > limit * LOW:
             return None
         return self._until(answer.headers.get("x-rate-limit-reset")) / max(left, 1)
+
+
+def _masked(said: str, authorization: str) -> str:
+    """Take out of what X says whatever it repeats of our credentials."""
+    for one in re.findall(r"[^\s\",=]{6,}", authorization):
+        said = said.replace(one, "***").replace(unquote(one), "***")
+    return said
 
 
 def _parse(answer: httpx.Response) -> Any:

@@ -71,7 +71,11 @@ class Twitter(Channel):
         self._rotating = RotatingKey(
             app=self.app, vault=self.vault, http=self.http, clock=self.clock, host=self.host
         )
-        shared: dict[str, Any] = {"budget": self.budget, "clock": self.clock, "allowance": self.allowance}
+        shared: dict[str, Any] = {
+            "budget": self.budget,
+            "clock": self.clock,
+            "allowance": self.allowance,
+        }
         self._polls = Purse(**shared)
         self._looks = Purse(**shared, reply=True)
 

@@ -231,8 +231,9 @@ class _Cursor:
         return {**from_there, "again": True}
 
     def saved(self) -> dict[str, Any]:
-        told = {"since": self.since, "newest": self.newest, "token": self.token}
-        told |= {"again": True} if self.again and self.token else {}
+        told: dict[str, Any] = {"since": self.since, "newest": self.newest, "token": self.token}
+        if self.again and self.token:
+            told["again"] = True
         return {name: value for name, value in told.items() if value is not None}
 
 

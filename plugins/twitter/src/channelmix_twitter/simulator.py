@@ -85,7 +85,7 @@ class XSimulator(Simulator):
     handle: str = "stadtwerke"
     batch: int = 1
     world: World = field(factory=World)
-    base: str = ""
+    base_url: str = ""
     gate: Gate = field(init=False)
     reading: Reading = field(init=False)
     writing: Writing = field(init=False)
@@ -109,10 +109,10 @@ class XSimulator(Simulator):
         return self.ours[-1]
 
     @contextlib.asynccontextmanager
-    async def online(self) -> AsyncIterator[str]:
+    async def online(self, *, port: int = 0) -> AsyncIterator[str]:
         """Be on the wire, on the loopback interface, and give the base URL."""
-        async with serve(self) as url:
-            self.base = self.reading.base = url
+        async with serve(self, port=port) as url:
+            self.base_url = self.reading.base = url
             yield url
 
     # --- the script -----------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class XSimulator(Simulator):
 
     def _tell_post(self, kind: str, post: Post, account: User, *, push: bool) -> None:
         payload = shapes.post(post, self.world, shapes.ALL["tweet.fields"])
-        includes = shapes.includes([post], self.world, shapes.ALL, self.base)
+        includes = shapes.includes([post], self.world, shapes.ALL, self.base_url)
         content = {"payload": payload, "includes": includes}
         own = post.author.id == account.id
         self._tell(kind, post.history[0], account, post.id, content, own=own, push=push)
@@ -273,7 +273,7 @@ class XSimulator(Simulator):
         for method, pattern, limit, call in self._routes():
             match = re.fullmatch(pattern, request.path)
             if match and request.method == method:
-                me = self.gate.who(request, self.base)
+                me = self.gate.who(request, self.base_url)
                 headers = self._count(me, limit)
                 told = call(me, request, *match.groups())
                 body = await told if asyncio.iscoroutine(told) else told
@@ -283,7 +283,7 @@ class XSimulator(Simulator):
 
     def _without_key(self, request: Request) -> Answer | None:
         """Answer what is asked before there is a token."""
-        gate, base = self.gate, self.base
+        gate, base = self.gate, self.base_url
         if request.path.startswith("/media/"):
             medium = self.world.media.get(request.path.rpartition("/")[2])
             if medium is None:

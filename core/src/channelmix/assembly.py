@@ -135,7 +135,7 @@ class Assembly:
             config=section.config,
             app=section.app_config,
             api_url=section.api_url,
-            services=self._services(section.name, section.app),
+            services=self.services(section.name, section.app),
         )
 
     def _plugin(self, section: PluginSettings) -> Plugin:
@@ -144,10 +144,10 @@ class Assembly:
         return cls(
             name=section.name,
             config=section.config,
-            services=self._services(section.name, section.name),
+            services=self.services(section.name, section.name),
         )
 
-    def _services(self, name: str, app: str) -> Services:
+    def services(self, name: str, app: str) -> Services:
         """Make what the core lends to one plugin."""
         log = get_logger(self.mask, plugin=name)
 

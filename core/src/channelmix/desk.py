@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix import answering, config, connecting, health, reviewing
+from channelmix import answering, config, connecting, health, reviewing, wrong_topic
 from channelmix.assembly import Assembly, mask_of
 from channelmix.budget import StoredBudget
 from channelmix.clock import SystemClock
@@ -180,6 +180,8 @@ class Desk:
         self.store.watch(lambda: loop.call_soon_threadsafe(self.bell.ring))
         try:
             self.assembly.build()
+            if self._work and wrong_topic.wanted(self.settings):
+                self.registry.register(self._wrong_topic())
             for app in {one.app for one in self.settings.channels.values()}:
                 self._add_intake(app)
             if self._work:
@@ -211,6 +213,11 @@ class Desk:
             for task in self._notes:
                 task.cancel()
             await asyncio.to_thread(self.store.close)
+
+    def _wrong_topic(self) -> wrong_topic.WrongTopic:
+        """Make the core's own observer, with a client of its own that it never uses."""
+        services = self.assembly.services(wrong_topic.NAME, wrong_topic.NAME)
+        return wrong_topic.WrongTopic(name=wrong_topic.NAME, services=services, desk=self)
 
     def _add_intake(self, app: str) -> None:
         """Make the webhook address of an app, if a channel of it takes webhooks."""

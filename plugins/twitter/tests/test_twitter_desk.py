@@ -1,0 +1,172 @@
+"""Two accounts with different topics at one desk, from the webhook to the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from attrs import define
+from channelmix.desk import Desk
+from channelmix.records import OutboxState, TicketState, WebhookRequest
+from channelmix.testing.clock import FakeClock
+from channelmix.testing.simulator import NO_TRUST
+from channelmix_twitter.simulator import XSimulator
+from datetime import UTC, datetime
+
+BILLING = "1400000000000000777"
+START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+
+
+@define
+class Shop:
+    sim: XSimulator
+    desk: Desk
+
+    async def tickets(self) -> Any:
+        """Deliver what waits, and return the tickets once nothing is left to do."""
+        async with asyncio.timeout(30):
+            for delivery in [*self.sim._pending]:
+                body, headers = self.sim.wrap([delivery])
+                request = WebhookRequest(method="POST", headers=headers, body=body)
+                assert (await self.desk.receive("acme", request)).status == 200
+            self.sim._pending.clear()
+            await self.desk.drain()
+            return {one.channel: one for one in await self.desk.tickets()}
+
+
+@contextlib.asynccontextmanager
+async def shop(folder: Path, wrong_topic: str) -> AsyncIterator[Shop]:
+    clock = FakeClock(START)
+    sim = XSimulator(clock=clock, webhook="http://127.0.0.1:9/unused")
+    sim.open(BILLING, "stadtwerke_bill", "Stadtwerke Rechnung")
+    wire = httpx.AsyncHTTPTransport(verify=NO_TRUST, trust_env=False)
+    gate = sim.gate
+    async with sim.online() as url:
+        base = {"network": "twitter", "app": "acme", "api_url": url, "wrong_topic": wrong_topic}
+        base["pointer"] = "Dafür ist {account} da ({topic})."
+        tokens = [gate.signing(user) for user in sim.ours]
+        keys = [{"access_token": t, "access_token_secret": secret} for t, secret in tokens]
+        told = {
+            "desk": {"store": f"sqlite:///{folder}/desk.db"},
+            "apps": {
+                "acme": {
+                    "network": "twitter",
+                    "consumer_key": gate.consumer_key,
+                    "consumer_secret": gate.consumer_secret,
+                }
+            },
+            "channels": {
+                "x": {
+                    **base,
+                    **keys[0],
+                    "user_id": sim.account,
+                    "handle": sim.handle,
+                    "topics": ["outage"],
+                    "teams": ["service"],
+                },
+                "bill": {
+                    **base,
+                    **keys[1],
+                    "user_id": BILLING,
+                    "handle": "stadtwerke_bill",
+                    "topics": ["billing"],
+                    "known_as": "@stadtwerke_bill",
+                    "teams": ["billing"],
+                },
+            },
+            "teams": {
+                "service": {"agents": ["lena"]},
+                "billing": {"agents": ["mehmet"], "topics": ["billing"]},
+            },
+            "agents": {"lena": {}, "mehmet": {}},
+            "plugins": {"keywords": {"topics": {"billing": ["*rechnung*"], "outage": ["strom"]}}},
+        }
+        async with Desk.open(told, clock=clock, transport=wire) as desk:
+            yield Shop(sim, desk)
+
+
+async def test_the_wrong_account_points_to_the_right_one(tmp_path: Path) -> None:
+    async with shop(tmp_path, "point") as s:
+        asked = s.sim.say("Mira Sommer", "@stadtwerke meine Rechnung ist falsch")
+        right = s.sim.say("Ole Brandt", "@stadtwerke_bill die Rechnung fehlt")
+        found = await s.tickets()
+        async with asyncio.timeout(30):
+            while not (box := await s.desk.outbox(states=[OutboxState.SENT])):
+                await asyncio.sleep(0)
+        [pointer] = box
+        assert pointer.text == "Dafür ist @stadtwerke_bill da (billing)."
+        answers = [one for one in s.sim.world.posts.values() if one.replied_to]
+        assert [(one.replied_to, one.text) for one in answers] == [(asked.id, pointer.text)]
+        assert found["bill"].agent == "mehmet"
+        # Who goes on in the same thread is not pointed there again.
+        s.sim.reply(answers[0], "Mira Sommer", "@stadtwerke es geht aber um die Rechnung!")
+        s.sim.reply(asked, "Clara Nguyen", "@stadtwerke bei mir auch die Rechnung")
+        await s.tickets()
+        lines = await s.desk.tickets(channel="x")
+        async with asyncio.timeout(30):
+            while {one.team for one in lines if one.state is TicketState.OPEN} - {"billing"}:
+                lines = await s.desk.tickets(channel="x")
+        assert len(await s.desk.outbox()) == 1
+        assert right.id in s.sim.world.posts
+
+
+async def test_the_wrong_account_moves_it(tmp_path: Path) -> None:
+    async with shop(tmp_path, "move") as s:
+        s.sim.say("Mira Sommer", "@stadtwerke meine Rechnung ist falsch")
+        s.sim.say("Ole Brandt", "@stadtwerke der Strom ist weg")
+        await s.tickets()
+        async with asyncio.timeout(30):
+            while True:
+                found = {one.topic: one for one in await s.desk.tickets()}
+                if found["billing"].team == "billing":
+                    break
+        assert (found["billing"].agent, found["billing"].channel) == ("mehmet", "x")
+        assert (found["outage"].team, found["outage"].agent) == ("service", "lena")
+        assert await s.desk.outbox() == []
+
+
+async def test_it_is_kept_where_nothing_is_said(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        s.sim.say("Mira Sommer", "@stadtwerke meine Rechnung ist falsch")
+        found = await s.tickets()
+        assert (found["x"].team, found["x"].topic) == ("service", "billing")
+        assert s.desk.registry.get("wrong-topic") is None
+
+
+async def test_who_mentions_both_accounts_asks_once(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        s.sim.say("Mira Sommer", "@stadtwerke_bill @stadtwerke wer ist zuständig?")
+        s.sim.write("Jonas Weber", "Hallo?")
+        assert {*await s.tickets()} == {"bill", "x"}
+        await s.desk.registry.get("bill").renew(s.desk.registry.get("bill").services)
+        lines = await s.desk.tickets()
+        assert len(lines) == 2
+        books = await s.desk.ledger()
+        assert books.adds_up
+
+
+@pytest.mark.parametrize("push", [True, False])
+async def test_either_road_alone_is_enough_and_both_count_once(tmp_path: Path, push: bool) -> None:  # noqa: FBT001 - parametrized
+    async with shop(tmp_path, "keep") as s:
+        s.sim.say("Mira Sommer", "@stadtwerke wo?", push=push)
+        s.sim.write("Jonas Weber", "Hallo?", push=push)
+        await s.tickets()
+        from channelmix.store import schema
+
+        now = s.desk.clock.now()
+        async with asyncio.timeout(30):
+            await s.desk.store.write(
+                lambda c: c.execute(schema.sources.update().values(next_at=now))
+            )
+            s.desk.bell.ring()
+            while len([one.request.path for one in s.sim.sent]) < 16:
+                await asyncio.sleep(0)
+            await s.desk.drain()
+        lines = await s.desk.tickets()
+        assert sorted(one.customer for one in lines) == ["Jonas Weber", "Mira Sommer"]
+        assert (await s.desk.ledger()).adds_up

@@ -138,7 +138,7 @@ class Desk:
             lend=self._lend,
             transport=transport,
         )
-        self.rules = Rules(settings=settings, limits=self._limits)
+        self.rules = Rules(settings=settings, limits=self.limits)
         self._work = work
         self._intakes: dict[str, Intake] = {}
         self._workers: Workers | None = None
@@ -244,7 +244,7 @@ class Desk:
         budget = StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
         return StoredVault(vaults=self._vaults, channel=name), budget
 
-    def _limits(self, channel: str) -> Sequence[Limits]:
+    def limits(self, channel: str) -> Sequence[Limits]:
         """Return what a channel declares."""
         plugin = self.registry.get(channel)
         return plugin.limits if isinstance(plugin, Channel) else ()
@@ -445,7 +445,7 @@ class Desk:
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
-        limits = limits_for(self._limits(draft.channel), draft.action, kind)
+        limits = limits_for(self.limits(draft.channel), draft.action, kind)
         kept = attachments and await asyncio.to_thread(
             answering.keep, attachments, self.settings.desk.media
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "wrong-topic"
 """Under which it takes part, and acts in a ticket's history."""
-TELLING = frozenset({"ticket_opened", "ticket_changed"})
+TELLING = frozenset({"ticket_opened", "ticket_changed", "message_added"})
 
 
 def wanted(settings: Settings) -> bool:
@@ -53,7 +53,7 @@ class WrongTopic(Plugin):
 
     @hook
     async def observe(self, happening: Happening) -> None:
-        """Look at a ticket that was opened, or got another topic."""
+        """Look at a ticket that was opened, goes on, or got another topic."""
         if happening.kind not in TELLING or happening.ticket is None:
             return
         here = self.desk.settings.channels.get(happening.channel)
@@ -61,7 +61,8 @@ class WrongTopic(Plugin):
             return
         ticket = await self.desk.ticket(happening.ticket)
         right = right_channel(self.desk.settings, happening.channel, ticket.line.topic)
-        if right is None or ticket.line.state is not TicketState.OPEN or ticket.outbox:
+        by_person = any(not one.automatic for one in ticket.outbox)
+        if right is None or ticket.line.state is not TicketState.OPEN or by_person:
             return
         if here.wrong_topic == "move" or not await self._point(ticket, here, right):
             await self._move(ticket, right)
@@ -82,7 +83,9 @@ class WrongTopic(Plugin):
     async def _move(self, ticket: Ticket, right: ChannelSettings) -> None:
         """Give a ticket to who answers on the right channel; it is answered where it was asked."""
         line = ticket.line
-        chosen = self.desk.rules.choose(channel=right.name, topic=line.topic, language=None, load={})
+        chosen = self.desk.rules.choose(
+            channel=right.name, topic=line.topic, language=None, load={}
+        )
         if chosen.team is not None and chosen.team != line.team:
             await self.desk.assign(line.id, by=NAME, team=chosen.team, agent=chosen.agent)
 

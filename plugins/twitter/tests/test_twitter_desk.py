@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from attrs import define
 from channelmix.desk import Desk
+from channelmix.loops import wait
 from channelmix.records import OutboxState, TicketState, WebhookRequest
+from channelmix.store import schema
 from channelmix.testing.clock import FakeClock
 from channelmix.testing.simulator import NO_TRUST
 from channelmix_twitter.simulator import XSimulator
-from datetime import UTC, datetime
 
 BILLING = "1400000000000000777"
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
@@ -37,6 +40,36 @@ class Shop:
             self.sim._pending.clear()
             await self.desk.drain()
             return {one.channel: one for one in await self.desk.tickets()}
+
+    async def until(self, ready: Callable[[], Awaitable[Any]]) -> Any:
+        """Wait until the desk has done something, and return what `ready` gives."""
+        event = self.desk.bell.listen()
+        try:
+            async with asyncio.timeout(30):
+                while not (found := await ready()):
+                    await wait(event, 0.2)
+                return found
+        finally:
+            self.desk.bell.leave(event)
+
+    async def teams(self, channel: str, wanted: set[str]) -> bool:
+        """Say whether the open tickets of a channel are with these teams, all of them."""
+        lines = await self.desk.tickets(channel=channel)
+        return {one.team for one in lines if one.state is TicketState.OPEN} == wanted
+
+    async def nothing(self, query: Any) -> bool:
+        """Say whether a query counts nothing."""
+        return not await self.desk.store.read(lambda c: c.execute(query).scalar())
+
+    async def swept(self) -> None:
+        """Let an hour pass, and wait until every source was polled in it."""
+        now = self.sim.clock.advance(timedelta(hours=1))
+        table = schema.sources
+        due = sa.select(sa.func.count()).select_from(table).where(table.c.next_at <= now)
+        async with asyncio.timeout(30):
+            self.desk.bell.ring()
+            await self.until(lambda: self.nothing(due))
+            await self.desk.drain()
 
 
 @contextlib.asynccontextmanager
@@ -95,10 +128,7 @@ async def test_the_wrong_account_points_to_the_right_one(tmp_path: Path) -> None
         asked = s.sim.say("Mira Sommer", "@stadtwerke meine Rechnung ist falsch")
         right = s.sim.say("Ole Brandt", "@stadtwerke_bill die Rechnung fehlt")
         found = await s.tickets()
-        async with asyncio.timeout(30):
-            while not (box := await s.desk.outbox(states=[OutboxState.SENT])):
-                await asyncio.sleep(0)
-        [pointer] = box
+        [pointer] = await s.until(lambda: s.desk.outbox(states=[OutboxState.SENT]))
         assert pointer.text == "Dafür ist @stadtwerke_bill da (billing)."
         answers = [one for one in s.sim.world.posts.values() if one.replied_to]
         assert [(one.replied_to, one.text) for one in answers] == [(asked.id, pointer.text)]
@@ -107,10 +137,7 @@ async def test_the_wrong_account_points_to_the_right_one(tmp_path: Path) -> None
         s.sim.reply(answers[0], "Mira Sommer", "@stadtwerke es geht aber um die Rechnung!")
         s.sim.reply(asked, "Clara Nguyen", "@stadtwerke bei mir auch die Rechnung")
         await s.tickets()
-        lines = await s.desk.tickets(channel="x")
-        async with asyncio.timeout(30):
-            while {one.team for one in lines if one.state is TicketState.OPEN} - {"billing"}:
-                lines = await s.desk.tickets(channel="x")
+        await s.until(lambda: s.teams("x", {"billing"}))
         assert len(await s.desk.outbox()) == 1
         assert right.id in s.sim.world.posts
 
@@ -120,11 +147,8 @@ async def test_the_wrong_account_moves_it(tmp_path: Path) -> None:
         s.sim.say("Mira Sommer", "@stadtwerke meine Rechnung ist falsch")
         s.sim.say("Ole Brandt", "@stadtwerke der Strom ist weg")
         await s.tickets()
-        async with asyncio.timeout(30):
-            while True:
-                found = {one.topic: one for one in await s.desk.tickets()}
-                if found["billing"].team == "billing":
-                    break
+        await s.until(lambda: s.teams("x", {"billing", "service"}))
+        found = {one.topic: one for one in await s.desk.tickets()}
         assert (found["billing"].agent, found["billing"].channel) == ("mehmet", "x")
         assert (found["outage"].team, found["outage"].agent) == ("service", "lena")
         assert await s.desk.outbox() == []
@@ -156,17 +180,7 @@ async def test_either_road_alone_is_enough_and_both_count_once(tmp_path: Path, p
         s.sim.say("Mira Sommer", "@stadtwerke wo?", push=push)
         s.sim.write("Jonas Weber", "Hallo?", push=push)
         await s.tickets()
-        from channelmix.store import schema
-
-        now = s.desk.clock.now()
-        async with asyncio.timeout(30):
-            await s.desk.store.write(
-                lambda c: c.execute(schema.sources.update().values(next_at=now))
-            )
-            s.desk.bell.ring()
-            while len([one.request.path for one in s.sim.sent]) < 16:
-                await asyncio.sleep(0)
-            await s.desk.drain()
+        await s.swept()
         lines = await s.desk.tickets()
         assert sorted(one.customer for one in lines) == ["Jonas Weber", "Mira Sommer"]
         assert (await s.desk.ledger()).adds_up

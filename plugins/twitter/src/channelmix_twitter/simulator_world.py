@@ -125,11 +125,11 @@ class World:
         """Publish a post; who is answered is mentioned, as X does it."""
         found = self.number(at)
         above = self.posts.get(more.get("replied_to") or "")
-        mentions = list(self._mentioned(text))
-        prefix = ""
-        if above is not None and above.author.id != author.id and above.author not in mentions:
-            mentions.insert(0, above.author)
-            prefix = f"@{above.author.username} "
+        named = list(self._mentioned(text))
+        told = [above.author, *above.mentions] if above is not None else []
+        before = [one for one in told if one.id != author.id and one not in named]
+        before = [one for index, one in enumerate(before) if one not in before[:index]]
+        mentions, prefix = before + named, "".join(f"@{one.username} " for one in before)
         made = Post(
             id=found,
             author=author,
@@ -143,6 +143,11 @@ class World:
         )
         self.posts[found] = made
         return made
+
+    def found(self, post_id: str) -> Post | None:
+        """Return a post by its id, or by one that it had before it was edited."""
+        known = self.posts.get(post_id)
+        return known or next((one for one in self.posts.values() if post_id in one.history), None)
 
     def edit(self, post: Post, text: str, at: datetime) -> Post:
         """Edit a post: that is a new one with the old one in its history."""

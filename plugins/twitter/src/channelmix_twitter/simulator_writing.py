@@ -91,7 +91,7 @@ class Writing:
             "auto_populate_reply_metadata",
         }:
             raise invalid("reply", min(unknown), f"$.reply.{min(unknown)}: is not defined")
-        above = self.world.posts.get(str(reply.get("in_reply_to_tweet_id")))
+        above = self.world.found(str(reply.get("in_reply_to_tweet_id")))
         if above is None:
             raise forbidden("You attempted to reply to a Tweet that is deleted or not visible.")
         if above.author.id == me.id:
@@ -134,7 +134,7 @@ class Writing:
 
     def hide(self, me: User, found: str, body: Mapping[str, Any]) -> Any:
         """Hide an answer in a conversation of one's own."""
-        post = self.world.posts.get(found)
+        post = self.world.found(found)
         if post is None:
             raise gone(f"tweet with id: [{found}]")
         if not isinstance(body.get("hidden"), bool):

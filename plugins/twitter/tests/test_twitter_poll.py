@@ -240,7 +240,6 @@ async def test_a_nearly_spent_budget_saves_replies_before_searches(
         await s.x.poll(Poll(source="search"))
     await s.x.poll(Poll(source="mentions"))
     await s.x.budget.spend((await s.x.budget.state()).left_for_polls)
-    s.x._polls._change = 0
     with pytest.raises(RetryLater, match="budget"):
         await s.x.poll(Poll(source="mentions"))
     assert (await s.x.reply(s.answer(s.mention))).ids

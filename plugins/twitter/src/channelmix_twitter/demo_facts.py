@@ -61,7 +61,7 @@ def _arrived(arrival: Arrival) -> Arrived:
     made = arrival.answer.body["data"] if arrival.answer else {}
     above = body.get("reply", {}).get("in_reply_to_tweet_id")
     found = made.get("id") or made.get("dm_event_id")
-    return Arrived(id=found, target=above or arrival.request.path, text=body.get("text", ""))
+    return Arrived(id=str(found), target=above or arrival.request.path, text=body.get("text", ""))
 
 
 def _hides(arrival: Arrival) -> bool:

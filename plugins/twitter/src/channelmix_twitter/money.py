@@ -50,7 +50,8 @@ class Purse:
             raise RetryLater(why, after=min(state.ends_at - self.clock.now(), LATER))
         left = state.left if self.reply else state.left_for_polls
         size = max(least, min(most, int((left + self._change) / price + 1e-9)))
-        missing = size * price - self._change
+        # Where nothing is left, this lets the budget say until when, whatever change there is.
+        missing = size * price - self._change if left > 0 else price
         if missing > 0:
             await self.budget.spend(missing, reply=self.reply)
             self._change += missing

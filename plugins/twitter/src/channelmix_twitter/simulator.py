@@ -24,7 +24,6 @@ from typing import Any
 
 import httpx
 from attrs import define, field
-from channelmix.testing.server import serve
 from channelmix.testing.simulator import NO_TRUST, Answer, Event, Request, Simulator
 
 from channelmix_twitter import simulator_shapes as shapes
@@ -85,7 +84,6 @@ class XSimulator(Simulator):
     handle: str = "stadtwerke"
     batch: int = 1
     world: World = field(factory=World)
-    base_url: str = ""
     gate: Gate = field(init=False)
     reading: Reading = field(init=False)
     writing: Writing = field(init=False)
@@ -111,8 +109,8 @@ class XSimulator(Simulator):
     @contextlib.asynccontextmanager
     async def online(self, *, port: int = 0) -> AsyncIterator[str]:
         """Be on the wire, on the loopback interface, and give the base URL."""
-        async with serve(self, port=port) as url:
-            self.base_url = self.reading.base = url
+        async with super().online(port=port) as url:
+            self.reading.base = url
             yield url
 
     # --- the script -----------------------------------------------------------------------------

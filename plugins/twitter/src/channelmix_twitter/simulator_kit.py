@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, field
 from channelmix.records import Kind, WebhookRequest
@@ -36,12 +37,27 @@ class XKit(XSimulator):
             self._section = {
                 "user_id": self.account,
                 "handle": self.handle,
+                "client_id": self.gate.client_id,
+                "client_secret": self.gate.client_secret,
                 "consumer_key": self.gate.consumer_key,
                 "consumer_secret": self.gate.consumer_secret,
                 "access_token": token,
                 "access_token_secret": secret,
             }
         return self._section
+
+    def __attrs_post_init__(self) -> None:
+        """Let our own account sit at the browser."""
+        super().__attrs_post_init__()
+        self.gate.visitor = self.ours[0]
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Let our account agree, and return what X sends it back with."""
+        asked = urlsplit(url)
+        query = dict(parse_qsl(asked.query))
+        by2 = asked.path == "/i/oauth2/authorize"
+        answer = self.gate.authorize(query) if by2 else self.gate.authorize1(query)
+        return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
     def customer(self, kind: Kind, text: str) -> str:
         """Let somebody mention us, answer us, or write to us."""

@@ -60,8 +60,8 @@ class Writing:
         text, media = body.get("text") or "", self._media(me, body)
         if not text and not media:
             raise invalid("text", "", "A post needs a text or media")
-        self._takes(me, text, media)
         above = self._above(me, body.get("reply") or {})
+        self._takes(me, text, media, above)
         made = self.world.post(
             me,
             text,
@@ -73,13 +73,14 @@ class Writing:
         self.witness.posted(made)
         return {"data": {"id": made.id, "text": made.whole, "edit_history_tweet_ids": [made.id]}}
 
-    def _takes(self, me: User, text: str, media: list[str]) -> None:
+    def _takes(self, me: User, text: str, media: list[str], above: Post | None) -> None:
         if text and not parse_tweet(text).valid:
             raise forbidden("Your Tweet text is too long, or has characters that are not allowed.")
         if len(re.findall(r"(?<!\w)\$[A-Za-z]{1,6}\b", text)) > 1:
             raise forbidden("You may use one cashtag at the most.")
         ours = [one for one in self.world.posts.values() if one.author.id == me.id][-AGAIN:]
-        if any((one.text, one.media) == (text, media) for one in ours):
+        same = (text, media, above.id if above else None)
+        if any((one.text, one.media, one.replied_to) == same for one in ours):
             raise forbidden("You are not allowed to create a Tweet with duplicate content.")
 
     def _above(self, me: User, reply: Mapping[str, Any]) -> Post | None:

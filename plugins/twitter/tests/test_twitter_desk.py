@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from attrs import define
 from channelmix.desk import Desk
+from channelmix.errors import Refused
 from channelmix.loops import wait
 from channelmix.records import OutboxState, TicketState, WebhookRequest
 from channelmix.store import schema
@@ -184,3 +185,32 @@ async def test_either_road_alone_is_enough_and_both_count_once(tmp_path: Path, p
         lines = await s.desk.tickets()
         assert sorted(one.customer for one in lines) == ["Jonas Weber", "Mira Sommer"]
         assert (await s.desk.ledger()).adds_up
+
+
+async def test_a_long_answer_goes_out_as_a_thread(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        asked = s.sim.say("Mira Sommer", "@stadtwerke was ist passiert?")
+        ticket = (await s.tickets())["x"]
+        text = "Wir haben das geprüft und melden uns noch heute bei Ihnen. " * 12
+        with pytest.raises(Refused, match="shorten the text"):
+            await s.desk.reply(ticket.id, text, agent="lena")
+        await s.desk.reply(ticket.id, text, agent="lena", thread=True)
+        await s.until(lambda: s.desk.outbox(states=[OutboxState.SENT]))
+        answers = [one for one in s.sim.world.posts.values() if one.author.id == s.sim.account]
+        assert [one.text[-3:] for one in answers] == ["1/3", "2/3", "3/3"]
+        assert [one.replied_to for one in answers] == [asked.id, answers[0].id, answers[1].id]
+        # Our own posts come back by webhook, and are known as ours.
+        await s.tickets()
+        assert len(await s.desk.tickets()) == 1
+        assert (await s.desk.ledger()).adds_up
+
+
+async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        asked = s.sim.say("Mira Sommer", "@stadtwerke was ist passiert?")
+        await s.tickets()
+        s.sim.native(s.sim.ours[1], asked, "Wir sind schon dran.")
+        s.sim.write("Stadtwerke Rechnung", "Kannst du das übernehmen?")
+        await s.tickets()
+        lines = await s.desk.tickets()
+        assert [(one.channel, one.customer) for one in lines] == [("x", "Mira Sommer")]

@@ -48,7 +48,11 @@ class Stage:
     def as_message(self, thing: Post | Direct) -> Message:
         """Make the record that ingest makes of something at the network."""
         if isinstance(thing, Direct):
-            found = {"id": thing.id, "kind": Kind.DIRECT_MESSAGE, "thread": thing.conversation}
+            found: dict[str, Any] = {
+                "id": thing.id,
+                "kind": Kind.DIRECT_MESSAGE,
+                "thread": thing.conversation,
+            }
             author = parsing_person(thing.sender)
             at, text = thing.created, thing.text
             return Message(**found, author=author, sent_at=at, text=text, revision=thing.id)

@@ -30,6 +30,7 @@ START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 class Shop:
     sim: XSimulator
     desk: Desk
+    clock: FakeClock
 
     async def tickets(self) -> Any:
         """Deliver what waits, and return the tickets once nothing is left to do."""
@@ -64,7 +65,7 @@ class Shop:
 
     async def swept(self) -> None:
         """Let an hour pass, and wait until every source was polled in it."""
-        now = self.sim.clock.advance(timedelta(hours=1))
+        now = self.clock.advance(timedelta(hours=1))
         table = schema.sources
         due = sa.select(sa.func.count()).select_from(table).where(table.c.next_at <= now)
         async with asyncio.timeout(30):
@@ -121,7 +122,7 @@ async def shop(folder: Path, wrong_topic: str) -> AsyncIterator[Shop]:
             "plugins": {"keywords": {"topics": {"billing": ["*rechnung*"], "outage": ["strom"]}}},
         }
         async with Desk.open(told, clock=clock, transport=wire) as desk:
-            yield Shop(sim, desk)
+            yield Shop(sim, desk, clock)
 
 
 async def test_the_wrong_account_points_to_the_right_one(tmp_path: Path) -> None:
@@ -168,7 +169,6 @@ async def test_who_mentions_both_accounts_asks_once(tmp_path: Path) -> None:
         s.sim.say("Mira Sommer", "@stadtwerke_bill @stadtwerke wer ist zuständig?")
         s.sim.write("Jonas Weber", "Hallo?")
         assert {*await s.tickets()} == {"bill", "x"}
-        await s.desk.registry.get("bill").renew(s.desk.registry.get("bill").services)
         lines = await s.desk.tickets()
         assert len(lines) == 2
         books = await s.desk.ledger()
@@ -183,7 +183,7 @@ async def test_either_road_alone_is_enough_and_both_count_once(tmp_path: Path, p
         await s.tickets()
         await s.swept()
         lines = await s.desk.tickets()
-        assert sorted(one.customer for one in lines) == ["Jonas Weber", "Mira Sommer"]
+        assert sorted(str(one.customer) for one in lines) == ["Jonas Weber", "Mira Sommer"]
         assert (await s.desk.ledger()).adds_up
 
 

@@ -27,7 +27,12 @@ AT = "2026-11-03T08:59:30.000Z"
 
 def post(text: str = "hallo", **more: Any) -> dict[str, Any]:
     """Return a post of Mira's, in the shape of API v2."""
-    given = {"id": "1985000000000000005", "text": text, "author_id": MIRA, "created_at": AT}
+    given: dict[str, Any] = {
+        "id": "1985000000000000005",
+        "text": text,
+        "author_id": MIRA,
+        "created_at": AT,
+    }
     given |= {"conversation_id": given["id"], "edit_history_tweet_ids": [given["id"]]}
     return {**given, **more}
 
@@ -275,7 +280,7 @@ def test_an_encrypted_chat_is_heard(one: Any) -> None:
 def test_other_events_of_direct_messages(one: Any) -> None:
     joined = direct(event_type="ParticipantsJoin")
     assert one(answer(joined), source="direct").reason == "direct message event: ParticipantsJoin"
-    mark = {"created_timestamp": "1793696370000", "sender_id": MIRA}
+    mark: dict[str, Any] = {"created_timestamp": "1793696370000", "sender_id": MIRA}
     mark["target"] = {"recipient_id": US}
     read = one(event("dm.read", {"direct_message_mark_read_events": [mark]}))
     assert isinstance(read, DeliveryStatus)

@@ -279,7 +279,7 @@ async def test_the_cost_is_known_before(s: Any) -> None:
 
     def cost(text: str, **more: Any) -> float:
         draft = Draft(channel="x", action=Action.PUBLIC_REPLY, text=text, target=target, **more)
-        return limits.cost(draft)
+        return float(limits.cost(draft))
 
     assert cost("Danke") == pytest.approx(0.01)
     assert cost("stadtwerke.de/hilfe") == pytest.approx(0.2)

@@ -42,6 +42,7 @@ class Wish:
     message: str | None = None
     own_id: str | None = None
     automatic: bool = False
+    thread: bool = False
 
 
 @frozen(kw_only=True)
@@ -157,6 +158,7 @@ def _prepared(
             attachments=tuple(wish.attachments),
             target=targets.get(aim.item),
             automatic=wish.automatic,
+            thread=wish.thread,
             ticket=wish.ticket,
             window_opened_at=aim.opened_at,
         ),

@@ -66,9 +66,17 @@ class Assembly:
         for channel in self.settings.channels.values():
             if channel.enabled and channel.name not in self.unavailable:
                 self._add(channel, self._channel)
+        self._acquaint()
         for plugin in self.settings.plugins.values():
             if plugin.enabled and plugin.name not in self.unavailable:
                 self._add(plugin, self._plugin)
+
+    def _acquaint(self) -> None:
+        """Tell every channel which other accounts on its network are ours."""
+        channels = self.channels().values()
+        for one in channels:
+            others = [other.account for other in channels if other.network == one.network]
+            one.siblings = frozenset(others) - {one.account}
 
     def _add(self, section: S, make: Callable[[S], Plugin]) -> None:
         """Register one plugin, or note why not."""
@@ -127,7 +135,7 @@ class Assembly:
             config=section.config,
             app=section.app_config,
             api_url=section.api_url,
-            services=self._services(section.name, section.app),
+            services=self.services(section.name, section.app),
         )
 
     def _plugin(self, section: PluginSettings) -> Plugin:
@@ -136,10 +144,10 @@ class Assembly:
         return cls(
             name=section.name,
             config=section.config,
-            services=self._services(section.name, section.name),
+            services=self.services(section.name, section.name),
         )
 
-    def _services(self, name: str, app: str) -> Services:
+    def services(self, name: str, app: str) -> Services:
         """Make what the core lends to one plugin."""
         log = get_logger(self.mask, plugin=name)
 

@@ -59,3 +59,12 @@ def positive(number: int) -> int:
     if number <= 0:
         raise ValueError("write a number above zero")
     return number
+
+
+def readable_pointer(text: str) -> str:
+    """Want a text with no other place to fill in than {account} and {topic}."""
+    try:
+        text.format(account="", topic="")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ValueError("write a text with {account}, and {topic} if you like") from error
+    return text

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix import answering, config, connecting, health, reviewing
+from channelmix import answering, config, connecting, health, reviewing, wrong_topic
 from channelmix.assembly import Assembly, mask_of
 from channelmix.budget import StoredBudget
 from channelmix.clock import SystemClock
@@ -138,7 +138,7 @@ class Desk:
             lend=self._lend,
             transport=transport,
         )
-        self.rules = Rules(settings=settings, limits=self._limits)
+        self.rules = Rules(settings=settings, limits=self.limits)
         self._work = work
         self._intakes: dict[str, Intake] = {}
         self._workers: Workers | None = None
@@ -180,6 +180,8 @@ class Desk:
         self.store.watch(lambda: loop.call_soon_threadsafe(self.bell.ring))
         try:
             self.assembly.build()
+            if self._work and wrong_topic.wanted(self.settings):
+                self.registry.register(self._wrong_topic())
             for app in {one.app for one in self.settings.channels.values()}:
                 self._add_intake(app)
             if self._work:
@@ -212,6 +214,11 @@ class Desk:
                 task.cancel()
             await asyncio.to_thread(self.store.close)
 
+    def _wrong_topic(self) -> wrong_topic.WrongTopic:
+        """Make the core's own observer, with a client of its own that it never uses."""
+        services = self.assembly.services(wrong_topic.NAME, wrong_topic.NAME)
+        return wrong_topic.WrongTopic(name=wrong_topic.NAME, services=services, desk=self)
+
     def _add_intake(self, app: str) -> None:
         """Make the webhook address of an app, if a channel of it takes webhooks."""
         channels = [
@@ -237,7 +244,7 @@ class Desk:
         budget = StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
         return StoredVault(vaults=self._vaults, channel=name), budget
 
-    def _limits(self, channel: str) -> Sequence[Limits]:
+    def limits(self, channel: str) -> Sequence[Limits]:
         """Return what a channel declares."""
         plugin = self.registry.get(channel)
         return plugin.limits if isinstance(plugin, Channel) else ()
@@ -383,11 +390,13 @@ class Desk:
         attachments: Sequence[Attachment] = (),
         message: str | None = None,
         automatic: bool = False,
+        thread: bool = False,
     ) -> int:
         """Answer a ticket's newest message, or the one named; return the outbox id.
 
-        In public where it was asked in public, unless `private`. Raises: `Refused` with every
-        finding that blocks.
+        In public where it was asked in public, unless `private`. With `thread` a text that is too
+        long becomes several numbered messages, where the channel offers that. Raises: `Refused`
+        with every finding that blocks.
         """
         return await self.act(
             ticket_id,
@@ -398,6 +407,7 @@ class Desk:
             attachments=attachments,
             message=message,
             automatic=automatic,
+            thread=thread,
         )
 
     async def act(
@@ -412,6 +422,7 @@ class Desk:
         message: str | None = None,
         own_id: str | None = None,
         automatic: bool = False,
+        thread: bool = False,
     ) -> int:
         """Do something at the network about a message: hide it, like it, edit our answer.
 
@@ -426,6 +437,7 @@ class Desk:
             message=message,
             own_id=own_id,
             automatic=automatic,
+            thread=thread,
         )
         prepared = await self._preparing.ask(wish)
         draft = prepared.draft
@@ -433,11 +445,11 @@ class Desk:
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
-        limits = limits_for(self._limits(draft.channel), draft.action, kind)
+        limits = limits_for(self.limits(draft.channel), draft.action, kind)
         kept = attachments and await asyncio.to_thread(
             answering.keep, attachments, self.settings.desk.media
         )
-        parts = reviewing.parts(limits, text, kept)
+        parts = reviewing.parts(limits, text, kept, thread=thread)
         return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
 
     async def _prepare(

@@ -338,6 +338,8 @@ class Channel(Plugin):
     app: Any = None
     api_url: str | None = None
     """Where the network is, if not at its own address: a simulator or a proxy."""
+    siblings: frozenset[str] = frozenset()
+    """The accounts of the desk's other channels on the same network: what they say is ours."""
 
     @property
     def account(self) -> str:

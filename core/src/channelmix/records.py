@@ -457,6 +457,11 @@ class Limits:
     """How long a text may be, as `count` counts it; None: it takes no text."""
     count: Callable[[str], int] = len
     unit: str = "characters"
+    thread: Callable[[str, int], Sequence[str]] | None = None
+    """Cuts a text that is too long into several, numbered, each of which answers the one before.
+
+    Takes the text and `text`; raises `ValueError` for more than is sensible. None: no such thing.
+    """
     attachments: int = 0
     """How many attachments one call takes."""
     media: frozenset[AttachmentKind] = field(converter=_media, default=frozenset())
@@ -485,6 +490,8 @@ class Draft:
     target: Message | None = None
     automatic: bool = False
     """Written by a machine."""
+    thread: bool = False
+    """May become several messages, each answering the one before, if it is too long for one."""
     ticket: int | None = None
     window_opened_at: datetime | None = None
     """When the customer last said something that opens the reply window."""
@@ -545,6 +552,8 @@ class Outgoing:
     """The message answered, hidden, liked …; None for `publish`."""
     own_id: str | None = None
     """For `edit` and `delete`: the external id of our own message."""
+    previous: str | None = None
+    """The external id of the part before, where an action has several; None for the first."""
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
     """Each has a `path` with the bytes to upload, or a `url` that the network can reach."""

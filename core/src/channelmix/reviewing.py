@@ -65,7 +65,12 @@ def _text(limits: Limits, draft: Draft, action: str) -> Iterable[Finding]:
         return
     if not draft.text.strip() and not draft.attachments:
         yield _block("empty", "there is nothing to say: give a text or an attachment")
-    length = limits.count(draft.text)
+    try:
+        texts = cut(limits, draft.text, thread=draft.thread)
+    except ValueError as error:
+        yield _block("length", f"too long also for a thread: {error}")
+        return
+    length = max(map(limits.count, texts))
     if length > limits.text:
         yield _block(
             "length", f"{length} {limits.unit}, the network takes {limits.text}: shorten the text"
@@ -114,9 +119,29 @@ def _block(code: str, text: str) -> Finding:
     return Finding(level="block", code=code, text=text)
 
 
-def parts(limits: Limits | None, text: str, attachments: Sequence[Attachment]) -> list[Part]:
+def cut(limits: Limits, text: str, *, thread: bool) -> Sequence[str]:
+    """Return a text, or where that is wanted and offered, the messages of a thread.
+
+    Raises: `ValueError` for a text that is too long for a thread as well.
+    """
+    if not thread or limits.thread is None or limits.text is None:
+        return (text,)
+    return limits.thread(text, limits.text)
+
+
+def parts(
+    limits: Limits | None, text: str, attachments: Sequence[Attachment], *, thread: bool = False
+) -> list[Part]:
     """Cut an action into the calls it takes."""
-    if limits is None or not attachments:
+    if limits is None:
+        return [Part(text=text)]
+    text, *more = cut(limits, text, thread=thread)
+    return _parts(limits, text, attachments) + [Part(text=one) for one in more]
+
+
+def _parts(limits: Limits, text: str, attachments: Sequence[Attachment]) -> list[Part]:
+    """Cut one message into the calls it takes."""
+    if not attachments:
         return [Part(text=text)]
     size = max(limits.attachments, 1)
     groups = [

@@ -15,6 +15,7 @@ from channelmix.checks import (
     known_timezone,
     positive,
     readable_hours,
+    readable_pointer,
     store_address,
     web_address,
 )
@@ -128,6 +129,18 @@ class ChannelKeys:
         default="disable", help="What to do if its plugin cannot start: go on without, or stop."
     )
     topics: tuple[str, ...] = setting(default=(), help="What the channel is for.")
+    known_as: str | None = setting(
+        default=None, help="What customers call the account, like @stadtwerke_bill."
+    )
+    wrong_topic: Literal["keep", "move", "point"] = setting(
+        default="keep",
+        help="What to do with a request for another channel's topic: keep it, move it to that "
+        "channel's team, or point the customer there.",
+    )
+    pointer: Annotated[str, readable_pointer] = setting(
+        default="Please write to {account} about this. / Bitte dazu an {account} schreiben.",
+        help="What the pointer says; {account} and {topic} are filled in.",
+    )
     teams: tuple[str, ...] | None = setting(default=None, help="The teams that answer here.")
     hours: Hours | None = setting(default=None, help="Opening hours, as in [desk].")
     holidays: HolidayCode | None = setting(default=None, help='As in [desk]; "" for none.')

@@ -39,6 +39,7 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True
 @click.option("--private", is_flag=True, help="In private, though it was asked in public.")
 @click.option("--attach", type=_FILE, multiple=True, help="A file; it must stay until it is sent.")
 @click.option("--message", metavar="ID", help="Answer this message; else the newest.")
+@click.option("--thread", is_flag=True, help="If it is too long, as several numbered messages.")
 @desks.by
 @click.pass_obj
 def reply_command(
@@ -51,6 +52,7 @@ def reply_command(
     message: str | None,
     by: str,
     private: bool,
+    thread: bool,
 ) -> None:
     """Answer a ticket.
 
@@ -60,7 +62,13 @@ def reply_command(
     row = desks.on_desk(
         call,
         lambda desk: desk.reply(
-            ticket_id, text, agent=by, private=private, attachments=files, message=message
+            ticket_id,
+            text,
+            agent=by,
+            private=private,
+            attachments=files,
+            message=message,
+            thread=thread,
         ),
     )
     output.say(f"Outbox {row}: queued.")

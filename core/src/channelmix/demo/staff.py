@@ -12,7 +12,7 @@ from attrs import define, field
 from channelmix.demo import phrases
 from channelmix.desk import Desk
 from channelmix.errors import ChannelmixError
-from channelmix.records import Action, Happening, Kind, TicketState
+from channelmix.records import Action, Happening, Kind, TicketState, limits_for
 from channelmix.store import feed
 from channelmix.store.views import MessageLine, Ticket
 
@@ -110,6 +110,7 @@ class Staff:
         desk, line, agent = self.desk, ticket.line, _agent(ticket)
         text = message.text or ""
         public = message.kind in PUBLIC
+        likes = limits_for(desk.limits(line.channel), Action.LIKE, message.kind) is not None
         if message.kind is Kind.REVIEW and not phrases.is_praise(text):
             await desk.note(line.id, "A recommendation against us: call back.", by=agent)
             self._skipped.add(line.id)
@@ -119,7 +120,8 @@ class Staff:
             await desk.act(line.id, Action.HIDE, by=agent)
             await desk.close(line.id, by=agent, reason="an insult")
         elif phrases.is_praise(text) and public:
-            await desk.act(line.id, Action.LIKE, by=agent)
+            if likes:
+                await desk.act(line.id, Action.LIKE, by=agent)
             await desk.close(line.id, by=agent, reason="thanks")
         elif phrases.is_personal(text) and public:
             await desk.act(line.id, Action.HIDE, by=agent)

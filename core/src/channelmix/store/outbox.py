@@ -225,7 +225,9 @@ def claim(
     connection.execute(_TAKE, taken)
     connection.execute(_SENDING, {"ids": [row.outbox_id for row in rows]})
     targets = _targets(connection, rows)
-    return [_claimed(row, targets, taken_at=now) for row in rows]
+    return [
+        _claimed(row, targets, taken_at=now, previous=_previous(connection, row)) for row in rows
+    ]
 
 
 _UNCERTAIN = _due(OutboxState.UNCERTAIN, _part.c.for_person == sa.false())
@@ -249,7 +251,12 @@ def claim_uncertain(
     connection.execute(_LOOK, {"ids": [row.id for row in rows], "until": now + hold})
     targets = _targets(connection, rows)
     return [
-        _claimed(row, targets, others=_others(connection, channel, row.first_sent_at))
+        _claimed(
+            row,
+            targets,
+            others=_others(connection, channel, row.first_sent_at),
+            previous=_previous(connection, row),
+        )
         for row in rows
     ]
 
@@ -260,6 +267,7 @@ def _claimed(
     *,
     taken_at: datetime | None = None,
     others: Collection[str] = (),
+    previous: str | None = None,
 ) -> Claimed:
     """Make of a row what the plugin gets; `taken_at`: when it was taken to be sent."""
     return Claimed(
@@ -275,6 +283,7 @@ def _claimed(
             action=Action(row.action),
             target=targets.get((row.channel, row.target)),
             own_id=row.own_id,
+            previous=previous,
             text=row.text,
             attachments=tuple(msgspec.convert(row.attachments, list[Attachment])),
             automatic=row.automatic,
@@ -283,6 +292,20 @@ def _claimed(
             taken=frozenset(others),
         ),
     )
+
+
+def _previous(connection: sa.Connection, row: Any) -> str | None:
+    """Return the external id of the part before, None for a first part."""
+    if not row.idx:
+        return None
+    receipt = s.receipts
+    query = (
+        sa.select(receipt.c.external_id)
+        .join(_part, _part.c.id == receipt.c.part_id)
+        .where(_part.c.outbox_id == row.outbox_id, _part.c.idx == row.idx - 1)
+        .order_by(receipt.c.external_id)
+    )
+    return connection.execute(query).scalar()
 
 
 def _targets(connection: sa.Connection, rows: Sequence[Any]) -> dict[items.Item, Message]:

@@ -1,0 +1,3 @@
+"""X (Twitter) accounts as channels of channelmix."""
+
+__version__ = "0.1.0"

@@ -252,7 +252,7 @@ async def test_an_echo_and_the_outcome_of_its_sending_meet(
     (claimed,) = await meeting.one.write(claim)
 
     def record(connection: sa.Connection) -> None:
-        held = tickets.hold(connection, [claimed.ticket])
+        held = tickets.hold(connection, [claimed.ticket or 0])
         if outcome == "lost":
             fresh = unclear(connection, claimed.part, NOW + MINUTE, "timed out")
         else:

@@ -1,6 +1,7 @@
 """What single payloads mean, also odd ones."""
 
 import json
+from typing import Any
 
 import pytest
 from channelmix.errors import InvalidPayload
@@ -45,6 +46,7 @@ def test_the_original_goes_first_and_plain_text_stays() -> None:
     assert told.text == "a & b"
     body = {"resource": comment(textDisplay="a &amp; <b>"), "plain": True}
     (told,) = parsing.ingest(parsing.event(body, "comments"), channel_id=ME).inbounds
+    assert isinstance(told, Message)
     assert told.text == "a &amp; <b>"
 
 
@@ -59,7 +61,7 @@ def test_a_comment_without_an_author_is_kept() -> None:
 
 
 def test_a_thread_that_takes_no_reply_says_so() -> None:
-    thread = {"kind": "youtube#commentThread", "id": "Ugx"}
+    thread: dict[str, Any] = {"kind": "youtube#commentThread", "id": "Ugx"}
     thread["snippet"] = {
         "videoId": "v1",
         "canReply": False,

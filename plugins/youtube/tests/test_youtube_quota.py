@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from statistics import median
+from typing import Any
 
 import httpx
 import pytest
 import structlog
+from channelmix.allowances import Account
 from channelmix.config import Secret
 from channelmix.errors import RetryLater
 from channelmix.hookspecs import Services
@@ -45,7 +47,7 @@ def arrivals(random):
     hours = range(24)
     local = [(hour + 9) % 24 for hour in hours]
     weights = [1.05 + math.sin((h - 9) / 24 * 2 * math.pi) if h >= 6 else 0.08 for h in local]
-    found = [[] for _ in range(CHANNELS)]
+    found: list[list[float]] = [[] for _ in range(CHANNELS)]
     for _ in range(COMMENTS - BURST):
         (hour,) = random.choices(hours, weights)
         found[random.randrange(CHANNELS)].append((hour + random.random()) * 3600)
@@ -74,23 +76,17 @@ async def tube(number, clock, project, accounts):
             quota=QUOTA,
             reserve=RESERVE,
         )
+        name = f"tube{number}"
+        budget = MemoryBudget(clock=clock, channel=name, channels=CHANNELS, accounts=accounts)
+        given: dict[str, Any] = {"http": http, "clock": clock, "log": log, "pace": None}
         channel = YouTube(
-            name=f"tube{number}",
+            name=name,
             config=YouTubeConfig(channel_id=sim.account),
             app=app,
             api_url=url,
-            services=None,
+            services=Services(**given, vault=vault, budget=budget),
         )
-        budget = MemoryBudget(
-            clock=clock,
-            allowance=channel.allowance,
-            channel=channel.name,
-            channels=CHANNELS,
-            accounts=accounts,
-        )
-        channel.services = Services(
-            http=http, clock=clock, log=log, pace=None, vault=vault, budget=budget
-        )
+        budget.allowance = channel.allowance
         await vault.put(sim.connected())
         yield sim, channel
 
@@ -101,8 +97,10 @@ class Game:
     def __init__(self, clock, tubes, random) -> None:
         self.clock, self.tubes = clock, tubes
         self.videos = [sim.video(f"Film {number}") for number, (sim, _) in enumerate(tubes)]
-        self.waiting, self.order = [], 0
-        self.came, self.delays, self.refused, self.replied = {}, [], 0, 0
+        self.waiting: list[Any] = []
+        self.came: dict[str, datetime] = {}
+        self.delays: list[float] = []
+        self.order = self.refused = self.replied = 0
         # The channels did not begin today: what is usual for them is known.
         usual = (COMMENTS - BURST) / CHANNELS / DAY.total_seconds()
         known = [MIDNIGHT.timestamp(), [usual, 1.0], [usual, 1.0]]
@@ -138,23 +136,24 @@ class Game:
 
     async def poll(self, seconds, number, source):
         channel = self.tubes[number][1]
-        more, after = True, timedelta(minutes=1)
+        minute = timedelta(minutes=1)
+        more, after = True, minute
         while more:
             wanted = Poll(source=source, cursor=self.cursors.get((number, source)))
             try:
                 polled = await channel.poll(wanted)
             except RetryLater as error:
-                after, more = error.after, False
+                after, more = error.after or minute, False
                 continue
             self.cursors[number, source] = polled.cursor
             for event in polled.events:
                 for inbound in channel.ingest(event).inbounds:
-                    came = self.came.pop(getattr(inbound, "id", None), None)
+                    came = self.came.pop(getattr(inbound, "id", ""), None)
                     if came is not None:
                         self.delays.append((self.clock.now() - came).total_seconds())
             more = polled.more
             declared = {one.name: one.every for one in channel.sources}[source]
-            after = polled.again_in or declared
+            after = polled.again_in or declared or after
         self.at(seconds + after.total_seconds(), "poll", number, source)
 
     async def reply(self, number):
@@ -186,7 +185,8 @@ class Game:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_day_of_three_channels(seed) -> None:
-    clock, project, accounts = FakeClock(MIDNIGHT), Project(quota=QUOTA), {}
+    clock, project = FakeClock(MIDNIGHT), Project(quota=QUOTA)
+    accounts: dict[datetime, Account] = {}
     async with contextlib.AsyncExitStack() as stack:
         tubes = [
             await stack.enter_async_context(tube(number, clock, project, accounts))

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
-from channelmix.records import Ignored, Payload
+from channelmix.records import Ignored, Message, Payload
 from channelmix_youtube import parsing
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared/recorded/youtube"
@@ -61,9 +62,11 @@ def recorded():
     return RECORDED
 
 
-def got(body):
+def got(body) -> dict[str, int]:
     events = parsing.split(Payload(body=body)).events
-    inbounds = [one for event in events for one in parsing.ingest(event, channel_id="UC0").inbounds]
+    inbounds: list[Any] = []
+    for event in events:
+        inbounds += parsing.ingest(event, channel_id="UC0").inbounds
     return dict(
         Counter(
             f"ignored {one.reason}"
@@ -88,5 +91,6 @@ def test_a_recorded_comment_says_all_it_has(recorded) -> None:
     body = (recorded / "comment_threads/comment_threads_by_channel.json").read_bytes()
     (event, *_) = parsing.split(Payload(body=body)).events
     (told,) = parsing.ingest(event, channel_id="UC0").inbounds
+    assert isinstance(told, Message)
     assert (told.text, told.id) == ("Hello", "UgyUBI0HsgL9emxcZpR4AaABAg")
     assert told.sent_at.isoformat() == "2019-06-23T02:49:00+00:00"

@@ -149,6 +149,8 @@ def test_the_limits_say_what_is_possible_and_what_it_costs() -> None:
     from channelmix_youtube.replies import LIMITS
 
     reply = limits_for(LIMITS, REPLY, Kind.COMMENT)
+    assert reply is not None
+    assert reply.cost is not None
     assert (reply.text, reply.attachments) == (10_000, 0)
     assert reply.cost(Draft(channel="tube", action=REPLY)) == 50
     assert limits_for(LIMITS, Action.PRIVATE_REPLY, Kind.COMMENT) is None

@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channelmix import errors
-from channelmix.hookspecs import PROJECT, Hooks
-from channelmix.records import Action, Fate, Kind, OutboxState, TicketState
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -28,7 +25,8 @@ MEMBERS = [
     for path in sorted(ROOT.glob(f"{pattern}/pyproject.toml"))
 ]
 LOCK = (ROOT / "requirements.txt").read_text()
-PINS = dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", LOCK, re.MULTILINE))
+PINNED = re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", LOCK, re.MULTILINE)  # one may need several
+PINS = dict(PINNED)
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def test_the_lock_holds_what_is_imported() -> None:
 
 def test_the_lock_has_hashes_and_neither_hosts_nor_paths_nor_our_own() -> None:
     entries = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
-    assert len(entries) == len(PINS)
+    assert len(entries) == len(PINNED)
     assert all("--hash=sha256:" in entry for entry in entries)
     assert not re.search(r"://|file:|index-url|find-links|^-|\s/\w|\.\./", LOCK, re.MULTILINE)
     assert not [name for name in PINS if _own(name)]
@@ -160,21 +158,9 @@ def test_set_up_runs_again_when_a_list_changes(
     assert len(_set_up(tmp_path)) == 2
 
 
-def test_the_reference_names_all_there_is() -> None:
-    reference = (ROOT / "docs/reference.md").read_text()
-    hooks = [name for name, value in vars(Hooks).items() if hasattr(value, f"{PROJECT}_spec")]
-    families = [
-        name
-        for name, value in vars(errors).items()
-        if isinstance(value, type) and issubclass(value, errors.ChannelmixError)
-    ]
-    listed = [*Action, *Fate, *Kind, *OutboxState, *TicketState, *hooks, *families]
-    assert hooks
-    assert not [name for name in listed if f"`{name}`" not in reference]
-
-
 def test_links_between_the_pages_lead_somewhere() -> None:
-    pages = [path for path in ROOT.rglob("*.md") if ".venv" not in path.parts]
+    left_out = {".venv", "build", "packages"}  # the last: pages that the site makes
+    pages = [path for path in ROOT.rglob("*.md") if not left_out & set(path.parts)]
     links = [
         (page, link)
         for page in pages

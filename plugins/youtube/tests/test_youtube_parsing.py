@@ -127,40 +127,37 @@ def test_a_deleted_video_is_a_deletion() -> None:
     assert (told.id, told.at.isoformat()) == ("v1", "2026-11-01T10:00:00+00:00")
 
 
-ODD = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "kind",
-                    "id",
-                    "snippet",
-                    "items",
-                    "replies",
-                    "comments",
-                    "topLevelComment",
-                    "updatedAt",
-                    "authorChannelId",
-                    "value",
-                    "publishedAt",
-                    "textDisplay",
-                    "moderationStatus",
-                    "thumbnails",
-                    "authorDetails",
-                    "displayMessage",
-                    "videoId",
-                    "resourceId",
-                    "contentDetails",
-                ]
-            ),
-            inner,
-            max_size=6,
-        )
-    ),
-    max_leaves=20,
+NAMES = st.sampled_from(
+    [
+        "kind",
+        "id",
+        "snippet",
+        "items",
+        "replies",
+        "comments",
+        "topLevelComment",
+        "updatedAt",
+        "authorChannelId",
+        "value",
+        "publishedAt",
+        "textDisplay",
+        "moderationStatus",
+        "thumbnails",
+        "authorDetails",
+        "displayMessage",
+        "videoId",
+        "resourceId",
+        "contentDetails",
+    ]
 )
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+
+
+def _nested(inner):
+    return st.lists(inner) | st.dictionaries(NAMES, inner)
+
+
+ODD = st.recursive(PLAIN, _nested, max_leaves=20)
 KINDS = st.sampled_from(
     ["comment", "commentThread", "liveChatMessage", "video", "playlistItem", "searchResult"]
 )

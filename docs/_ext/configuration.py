@@ -5,15 +5,15 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import attrs
 from channelmix import settings
 from channelmix.discovery import installed
 from channelmix.hookspecs import Channel, Plugin
 from channelmix.secrets import Secret
+from channelmix.structuring import choices, is_choice
 from markdown import docstring, table
 from markdown import page as joined
 
@@ -51,8 +51,8 @@ def _plugin(name: str, cls: type[Plugin]) -> str:
     if issubclass(cls, Channel):
         section = "channels"
         if cls.App:
-            where = f"In `[apps.NAME]`, or in the channel's own section if it shares no app: {{}}"
-            parts += [where.format(docstring(cls.App)), _table(cls.App)]
+            where = "In `[apps.NAME]`, or in the channel's own section if it shares no app:"
+            parts += [f"{where} {docstring(cls.App)}", _table(cls.App)]
     if cls.Config:
         parts += [f"In `[{section}.NAME]`: {docstring(cls.Config)}", _table(cls.Config)]
     else:
@@ -86,10 +86,8 @@ def kind(tp: Any) -> str:
         return kind(args[0])
     if origin in (Union, types.UnionType):
         return " or ".join(kind(one) for one in args if one is not types.NoneType)
-    if origin is Literal:
-        return ", ".join(f"`{one}`" for one in args)
-    if isinstance(tp, type) and issubclass(tp, Enum):
-        return ", ".join(f"`{one.value}`" for one in tp)
+    if is_choice(tp):
+        return ", ".join(f"`{one}`" for one in choices(tp))
     if origin in (tuple, list, frozenset, set):
         return f"list of {kind(args[0])}"
     if origin is not None:

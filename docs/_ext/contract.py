@@ -44,10 +44,8 @@ def hooks() -> str:
 
 
 def _hook(name: str, function: Any) -> str:
-    if inspect.iscoroutinefunction(function):
-        how = f"Asynchronous; it has {DEADLINES[name]:g} seconds."
-    else:
-        how = "Pure: a plain function that never waits."
+    asynchronous = inspect.iscoroutinefunction(function)
+    how = f"It has {DEADLINES[name]:g} seconds." if asynchronous else ""
     return page([f"### `{name}`", code(signature(function)), docstring(function), how])
 
 

@@ -53,11 +53,12 @@ def cell(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; empty where it has no rows."""
-    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
-    if not lines:
+    """Return a table without the columns that are empty; nothing where it has no rows."""
+    columns = [(name, *column) for name, *column in zip(head, *rows, strict=True) if any(column)]
+    if not columns:
         return ""
-    return "\n".join([f"| {' | '.join(head)} |", "| --- " * len(head) + "|", *lines])
+    first, *others = [f"| {' | '.join(map(cell, row))} |" for row in zip(*columns, strict=True)]
+    return "\n".join([first, "| --- " * len(columns) + "|", *others])
 
 
 def page(parts: Iterable[str]) -> str:

@@ -1,0 +1,99 @@
+"""Comments under the incidents of a status page, as a channel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+from attrs import define, frozen
+from channelmix import Channel, InvalidPayload, hook, records
+from channelmix.config import Secret, setting
+from channelmix.errors import PluginError
+from channelmix.records import Kind
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Wire = TypeVar("Wire")
+
+
+@frozen(kw_only=True)
+class StatusPageConfig:
+    """One status page."""
+
+    page_id: str = setting(help="The page's id.")
+    token: Secret = setting(help="An API token with the scope `comments`.")
+    webhook_secret: Secret = setting(help="The secret that you typed in at Webhooks.")
+
+
+@frozen(kw_only=True)
+class Comment:
+    """A comment, on the wire. `change` is in webhooks only."""
+
+    id: str
+    incident: str
+    author: records.Identity
+    text: str
+    created_at: Time
+    updated_at: Time
+    version: int
+    url: str
+    change: str = "created"
+
+
+@frozen(kw_only=True)
+class Page:
+    """A webhook body, or one page of a list, on the wire."""
+
+    comments: list[dict[str, Any]]
+
+
+def decode(body: bytes, wire: type[Wire], otherwise: type[PluginError]) -> Wire:
+    """Read JSON as `wire`. Raises: `otherwise` where it is something else."""
+    try:
+        return msgspec.convert(json.loads(body), wire)
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise otherwise(f"this is no {wire.__name__} as it is documented") from error
+
+
+@define(eq=False, kw_only=True, slots=False)
+class StatusPage(Channel):
+    """The comments of one status page."""
+
+    network: ClassVar[str] = "statuspage"
+    Config: ClassVar[type] = StatusPageConfig
+    account_field: ClassVar[str] = "page_id"
+
+    config: StatusPageConfig
+
+    @hook
+    def split(self, payload: records.Payload) -> records.Split:
+        """Cut a page of comments: each is an event, known by its content."""
+        page = decode(payload.body, Page, InvalidPayload)
+        return records.Split(events=tuple(self._event(one) for one in page.comments))
+
+    def _event(self, comment: dict[str, Any]) -> records.RawEvent:
+        body = json.dumps(comment, sort_keys=True).encode()
+        key = hashlib.sha256(body).hexdigest()
+        return records.RawEvent(key=key, body=body, account=self.account)
+
+    @hook
+    def ingest(self, event: records.RawEvent) -> records.Ingested:
+        """Say what one comment means."""
+        comment = decode(event.body, Comment, InvalidPayload)
+        return records.Ingested(inbounds=(self._inbound(comment),))
+
+    def _inbound(self, comment: Comment) -> records.Inbound:
+        known = {"id": comment.id, "thread": comment.incident, "text": comment.text}
+        version = {"revision": str(comment.version)}
+        if comment.change == "deleted":
+            return records.Deletion(id=comment.id, at=comment.updated_at, thread=comment.incident)
+        if comment.change == "updated":
+            return records.Edit(**known, **version, at=comment.updated_at)
+        if comment.change != "created":
+            return records.Ignored(reason="unknown change")
+        own = comment.author.id == self.account
+        more = {"kind": Kind.COMMENT, "sent_at": comment.created_at, "author": comment.author}
+        message = records.Message(**known, **version, **more, url=comment.url, own=own)
+        return records.Echo(message=message) if own else message

@@ -45,6 +45,7 @@ SECTIONS = {
     },
     "Plugins": {
         "conform": ("conforming", "Say whether a plugin does what every plugin has to do."),
+        "new": ("scaffold", "Begin a plugin for a new network."),
     },
     "Proof": {
         "ledger": ("proof", "Count what became of everything that arrived."),

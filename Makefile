@@ -9,7 +9,7 @@ READY   := .venv/ready
 # The examples of one page share their names, so a file stays with one worker.
 PYTEST  := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: help setup demo test check bench lint format lock clean
+.PHONY: help setup demo test check bench docs api lint format lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -29,10 +29,17 @@ check: lint ## Quick: style, types and the fast tests
 bench: setup ## Measure beside what is written by hand, into build/bench.json (BENCH="--only intake")
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
+docs: setup ## Build the documentation site strictly, into build/docs
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs build/docs
+
+api: setup ## Record the public interface anew, into core/api.txt
+	$(BIN)/python -m tests.public_api
+
 lint: setup ## Style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(addsuffix /src,$(MEMBERS))
+	MYPYPATH=docs/_ext $(BIN)/mypy docs/conf.py docs/_ext
 	$(BIN)/mypy --explicit-package-bases --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls $(TESTS)
 
 format: setup ## Let ruff mend what it can

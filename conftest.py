@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+collect_ignore_glob = ["docs/tutorial/stage*"]  # tests/test_tutorial.py runs each by itself
+
 # A busy machine is no finding: examples may take their time.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

@@ -15,6 +15,7 @@ copyright = "the channelmix founders"  # noqa: A001 - Sphinx wants this name
 release = version = channelmix.__version__
 
 extensions = ["myst_parser", "generated"]
+exclude_patterns = ["**/.*"]  # what tests leave behind in the tutorial's folders
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 suppress_warnings: list[str] = []  # none: what Sphinx doubts is an error here

@@ -74,7 +74,7 @@ def _rows(cls: type) -> Iterator[tuple[str, str, str, str]]:
 def _default(value: Any) -> str:
     if value is attrs.NOTHING:
         return "required"
-    if value is None or isinstance(value, attrs.Factory) or value == ():
+    if value is None or value == () or hasattr(value, "takes_self"):  # the last: an attrs.Factory
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

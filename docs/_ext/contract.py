@@ -120,8 +120,10 @@ def _class(cls: type, docs: Mapping[tuple[str, str], str], *, level: int) -> str
     told = {name: text for (owner, name), text in docs.items() if owner == cls.__name__}
     heading = f"{'#' * level} `{cls.__name__}`"
     if issubclass(cls, Enum):
-        rows = [(f"`{one.name}`", f"`{one.value}`", linked(told.get(one.name, ""))) for one in cls]
-        return page([heading, docstring(cls), table(["member", "value", "meaning"], rows)])
+        members = [
+            (f"`{one.name}`", f"`{one.value}`", linked(told.get(one.name, ""))) for one in cls
+        ]
+        return page([heading, docstring(cls), table(["member", "value", "meaning"], members)])
     rows = list(_fields(cls, told))
     methods = [_method(name, value) for name, value in vars(cls).items()]
     head = ["field", "type", "default", "meaning"]
@@ -144,7 +146,7 @@ def _constant(cls: type, name: str) -> object:
 def _default(value: Any) -> str:
     if value is attrs.NOTHING:
         return "required"
-    if isinstance(value, attrs.Factory):
+    if hasattr(value, "takes_self"):  # an attrs.Factory, which is no class to the type checker
         made = value.factory()
         return f"`{made!r}`" if not made or attrs.has(type(made)) else "all of them"
     if isinstance(value, Enum):

@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channelmix import errors
-from channelmix.hookspecs import PROJECT, Hooks
-from channelmix.records import Action, Fate, Kind, OutboxState, TicketState
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -160,21 +157,9 @@ def test_set_up_runs_again_when_a_list_changes(
     assert len(_set_up(tmp_path)) == 2
 
 
-def test_the_reference_names_all_there_is() -> None:
-    reference = (ROOT / "docs/reference.md").read_text()
-    hooks = [name for name, value in vars(Hooks).items() if hasattr(value, f"{PROJECT}_spec")]
-    families = [
-        name
-        for name, value in vars(errors).items()
-        if isinstance(value, type) and issubclass(value, errors.ChannelmixError)
-    ]
-    listed = [*Action, *Fate, *Kind, *OutboxState, *TicketState, *hooks, *families]
-    assert hooks
-    assert not [name for name in listed if f"`{name}`" not in reference]
-
-
 def test_links_between_the_pages_lead_somewhere() -> None:
-    pages = [path for path in ROOT.rglob("*.md") if ".venv" not in path.parts]
+    left_out = {".venv", "build", "packages"}  # the last: pages that the site makes
+    pages = [path for path in ROOT.rglob("*.md") if not left_out & set(path.parts)]
     links = [
         (page, link)
         for page in pages

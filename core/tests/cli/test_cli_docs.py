@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from channelmix.cli import COMMANDS
-
 Command = Callable[..., Any]
 DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -35,9 +32,3 @@ def test_every_command_of_the_page_works_as_it_is_shown(
             work(letters.read_bytes())
         done = command(*arguments)
         assert (done.code, done.err) == (0, ""), arguments
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_reference_has_every_command(name: str) -> None:
-    part = (DOCS / "reference.md").read_text().partition("## Commands")[2]
-    assert re.search(rf"`{name}\b", part)

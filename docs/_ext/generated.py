@@ -22,6 +22,7 @@ PARTS: Mapping[str, Callable[..., str]] = {
     "configuration": configuration.page,
     "commands": commands.page,
     "readme": readmes.page,
+    "setup": readmes.setup,
 }
 """Every part that can be generated, by the name that stands in the marker."""
 

@@ -38,6 +38,17 @@ def page(name: str) -> str:
     return relinked((folder / "README.md").read_text(), written_in=folder, shown_in=STUBS)
 
 
+def setup(name: str) -> str:
+    """Return the section of a README that says how to set the network up.
+
+    Raises: `LookupError` where there is none.
+    """
+    found = re.search(r"^## Set-up.*?(?=^## )", page(name), re.MULTILINE | re.DOTALL)
+    if not found:
+        raise LookupError(f"the README of {name} has no section about its set-up")
+    return found[0]
+
+
 def relinked(text: str, *, written_in: Path, shown_in: Path) -> str:
     """Lead links to where their target is on the site; of those that leave it, leave the text."""
     places = {place / "README.md": STUBS / f"{name}.md" for name, place in members().items()}

@@ -109,7 +109,9 @@ def _keys() -> Iterator[str]:
     for section in SECTIONS:
         cls = getattr(settings, f"{section}Settings" if section == "Desk" else f"{section}Keys")
         for one in attrs.fields(cls):
-            yield f"channelmix.toml:{section.lower()}.{one.name} {one.type}{_default(one)}"
+            # as it stands in the source: attrs forgets that once somebody resolves the types
+            kind = inspect.get_annotations(cls)[one.name]
+            yield f"channelmix.toml:{section.lower()}.{one.name} {kind}{_default(one)}"
 
 
 def _commands() -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from attrs import define, field
 from channelmix.records import Kind
-from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simulator
+from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simulator, Spoken
 
 REFUSALS: Mapping[Outcome, Answer] = {
     "throttled": Answer(status=429, body={"error": "slow down"}, headers={"retry-after": "30"}),
@@ -44,9 +44,10 @@ class StatusPageSimulator(Simulator):
         self.record("comment", comment["id"], comment)
         return str(comment["id"])
 
-    def said(self) -> Mapping[str, str | None]:
+    def spoken(self) -> Sequence[Spoken]:
         """Return what the page's own account said."""
-        return {one["id"]: one["text"] for one in self.comments if self._own(one)}
+        ours = [one for one in self.comments if one["author"]["id"] == self.account]
+        return [Spoken(id=one["id"], text=one["text"]) for one in ours]
 
     def refusal(self, outcome: Outcome) -> Answer | None:
         """Return how the page says no."""
@@ -88,9 +89,6 @@ class StatusPageSimulator(Simulator):
         self.replies[comment["id"]] = id_
         self.record("answer", comment["id"], comment, own=True)
         return Answer(status=201, body=comment)
-
-    def _own(self, comment: Mapping[str, Any]) -> bool:
-        return bool(comment["author"]["id"] == self.account)
 
     def _add(self, author: str, name: str, text: str) -> dict[str, Any]:
         number = str(len(self.comments) + 1)

@@ -39,6 +39,7 @@ MODULES = (
     "channelmix.testing.clock",
     "channelmix.testing.server",
     "channelmix.testing.simulator",
+    "channelmix.testing.conformance",
 )
 """What plugins and hosts may import. Everything else is the core's own business."""
 SECTIONS = ("Desk", "App", "Channel", "Level", "Team", "Agent", "Plugin")

@@ -21,6 +21,7 @@ from channelmix.cli import COMMANDS
 from channelmix.cli import channelmix as program
 from channelmix.discovery import installed
 from channelmix.hookspecs import PROJECT, Channel, Hooks
+from channelmix.testing.conformance import checks
 
 ROOT = Path(__file__).parents[1]
 Page = BeautifulSoup
@@ -200,6 +201,21 @@ def missing_methods(page: Page) -> list[str]:
     return list(_missing_functions(page, methods))
 
 
+def missing_checks(page: Page) -> list[str]:
+    """Name the checks that the page lacks, or shows without what to do."""
+    found = []
+    for one in checks():
+        section = _section(page, one.id)
+        told = "" if section is None else _letters(_text(section))
+        if _letters(one.docstring) not in told:
+            found.append(one.id)
+    return found
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
 PARTS: list[tuple[str, Callable[[Page], list[str]], str]] = [
     ("hooks", missing_hooks, "reconcile"),
     ("hooks", missing_bases, "Services"),
@@ -208,6 +224,7 @@ PARTS: list[tuple[str, Callable[[Page], list[str]], str]] = [
     ("configuration", missing_keys, "[desk]"),
     ("commands", missing_commands, "ledger"),
     ("desk", missing_methods, "receive"),
+    ("checks", missing_checks, "C201"),
 ]
 parts = pytest.mark.parametrize(
     ("name", "missing", "title"), PARTS, ids=[part[1].__name__ for part in PARTS]
@@ -228,7 +245,7 @@ def test_what_the_reference_lacks_is_noticed(
     page = _page(site, name)
     section = _section(page, title)
     assert section is not None
-    for detail in section.find_all(["pre", "tr"]):
+    for detail in section.find_all(["pre", "tr", "p"]):
         detail.decompose()  # the heading stays: a name without its signature or keys
     assert missing(page)
     section.decompose()

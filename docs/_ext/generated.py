@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import commands
 import configuration
 import contract
+import kit
 import readmes
 from sphinx.application import Sphinx
 
@@ -21,6 +22,8 @@ PARTS: Mapping[str, Callable[..., str]] = {
     "removals": contract.removals,
     "configuration": configuration.page,
     "commands": commands.page,
+    "checks": kit.page,
+    "rules": kit.rules,
     "readme": readmes.page,
     "setup": readmes.setup,
 }

@@ -94,7 +94,7 @@ def _missing_rows(page: Page, title: str, rows: dict[str, str]) -> Iterator[str]
         return
     shown = _rows(section)
     for name, told in rows.items():
-        if told not in shown.get(name, "\0"):
+        if name not in shown or told not in shown[name]:
             yield f"{title}: {name} {told}"
 
 
@@ -181,6 +181,8 @@ def _command(page: Page, name: str, command: click.Command) -> Iterator[str]:
         return
     told = _text(section)
     for one in command.params:
+        if getattr(one, "hidden", False):
+            continue
         names = one.opts if isinstance(one, click.Option) else [one.make_metavar(_context(command))]
         yield from (f"{name} {option}" for option in names if option not in told)
     for below, one in getattr(command, "commands", {}).items():

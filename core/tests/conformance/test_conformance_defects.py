@@ -483,13 +483,27 @@ def _found(suite: type[Conformance], check: str) -> Any:
     return outcome(suite, CHECKS[check])
 
 
-@pytest.mark.parametrize("check", CHECKS)
+SLOW = {"C401"}
+"""What starts a type checker."""
+
+
+def _marked(check: str) -> Any:
+    return [pytest.mark.slow] if check in SLOW else []
+
+
+@pytest.mark.parametrize("check", [pytest.param(one, marks=_marked(one)) for one in CHECKS])
 def test_the_sound_plugin_passes(board: Any, check: str) -> None:
     result = _found(board.suite(), check)
     assert (result.status, result.findings) == ("passed", ())
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda one: f"{one.check}-{one.finding}")
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param(one, marks=_marked(one.check), id=f"{one.check}-{one.finding}")
+        for one in DEFECTS
+    ],
+)
 def test_a_defect_is_caught(board: Any, defect: Defect) -> None:
     board.change(defect.file, defect.old, defect.new)
     result = _found(board.suite(), defect.check)

@@ -70,6 +70,58 @@ def _upserting(
     return statement.on_conflict_do_update(index_elements=key, set_=values)
 
 
+def add(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert `rows`, all with the same columns.
+
+    PostgreSQL takes a row at a time ten times as long as arrays of columns, in one statement.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(_plain(table), list(rows))
+        return
+    columns = tuple(rows[0])
+    arrays = {name: [row[name] for row in rows] for name in columns}
+    connection.execute(_adding(table, columns), arrays)
+
+
+@cache
+def _plain(table: sa.Table) -> sa.Insert:
+    return table.insert()
+
+
+@cache
+def _adding(table: sa.Table, columns: tuple[str, ...]) -> sa.Insert:
+    """Make an INSERT whose parameters are the arrays of its columns."""
+    typed = [(name, table.c[name].type) for name in columns]
+    # Of one dimension: a list in a column of JSON is a value, and no array within the array.
+    arrays = [
+        sa.bindparam(name, type_=postgresql.ARRAY(kind, dimensions=1)) for name, kind in typed
+    ]
+    each = sa.func.unnest(*arrays).table_valued(*(sa.column(name, kind) for name, kind in typed))
+    return table.insert().from_select(list(columns), sa.select(*each.render_derived().c))
+
+
+def numbers(connection: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
+    """Return ids for `count` rows to be inserted: asked for once, not row by row.
+
+    SQLite's one writer holds the file, so that nobody else takes them.
+    """
+    if connection.dialect.name == "sqlite":
+        last = connection.execute(_last(table)).scalar() or 0
+        return range(last + 1, last + 1 + count)
+    wanted = {"sequence": f"{table.name}_id_seq", "count": count}
+    return connection.execute(_NEXT, wanted).scalars().all()
+
+
+@cache
+def _last(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.func.max(table.c.id))
+
+
+_NEXT = sa.text("SELECT nextval(:sequence) FROM generate_series(1, :count)")
+
+
 class _Elements(FunctionElement[Any]):
     """The elements of a JSON list, each a row with the column `value`."""
 

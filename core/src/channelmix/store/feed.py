@@ -12,7 +12,7 @@ from attrs import field, frozen
 from channelmix.records import Happening
 from channelmix.store import locks
 from channelmix.store import schema as s
-from channelmix.store.dialect import announce
+from channelmix.store.dialect import add, announce
 
 PAGE = 100
 """How many happenings are read at once."""
@@ -26,9 +26,6 @@ class Fresh:
     channel: str
     ticket: int | None = None
     data: Mapping[str, Any] = field(factory=dict)
-
-
-_TELL = s.happenings.insert()
 
 
 def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
@@ -49,7 +46,7 @@ def tell(connection: sa.Connection, fresh: list[Fresh], now: datetime) -> None:
             }
             for one in fresh
         ]
-        connection.execute(_TELL, rows)
+        add(connection, s.happenings, rows)
         announce(connection)
 
 

@@ -30,7 +30,7 @@ from channelmix.records import (
     Road,
 )
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, inserting, upsert
+from channelmix.store.dialect import add, among, inserting, numbers, upsert
 from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
@@ -110,20 +110,19 @@ def item_id(inbound: Inbound) -> str:
 
 
 _KEY = ("channel", "item", "type", "revision")
-_STORE = inserting(
-    lambda insert: (
-        insert(s.inbounds)
-        .on_conflict_do_nothing()
-        .returning(*(s.inbounds.c[name] for name in _KEY))
-    )
+_KNOWN = sa.select(*(s.inbounds.c[name] for name in _KEY)).where(
+    among("keys", *(s.inbounds.c[name] for name in _KEY))
 )
 
 
 def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
-    """Store the inbounds that are not known yet, and return them."""
-    first = {one.key: one for one in reversed(told)}
+    """Store the inbounds that are not known yet, and return them; the caller holds their locks."""
+    first: dict[tuple[str, str, str, str], Told] = {}
+    for one in told:
+        first.setdefault(one.key, one)
     if not first:
         return []
+    known = {tuple(row) for row in connection.execute(_KNOWN, {"keys": list(first)})}
     pushed = {one.key for one in told if one.event.road is Road.PUSH}
     rows = [
         {
@@ -138,10 +137,11 @@ def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
             "arrived_at": one.event.received_at,
         }
         for key, one in first.items()
+        if key not in known
     ]
-    new = {tuple(row) for row in connection.execute(_STORE[connection.dialect.name], rows)}
-    _mark_pushed(connection, pushed - new)
-    return [one for one in told if one.key in new and first[one.key] is one]
+    add(connection, s.inbounds, rows)
+    _mark_pushed(connection, pushed & known)
+    return [one for key, one in first.items() if key not in known]
 
 
 _PUSHED = (
@@ -308,40 +308,34 @@ def _rename(connection: sa.Connection, there: sa.RowMapping, author: Identity) -
     connection.execute(s.customers.update().where(*nameless).values(name=name))
 
 
-_ADD_CUSTOMERS = s.customers.insert().returning(s.customers.c.id, sort_by_parameter_order=True)
-_ADD_IDENTITIES = s.identities.insert()
-
-
 def _add_people(
     connection: sa.Connection, people: Mapping[Item, tuple[Identity, datetime]]
 ) -> None:
     """Add customers with one identity each."""
     if not people:
         return
-    rows = [
-        {"name": author.name or author.handle, "created_at": at} for author, at in people.values()
+    ids = numbers(connection, s.customers, len(people))
+    new = [(*one, customer) for one, customer in zip(people.items(), ids, strict=True)]
+    customers = [
+        {"id": customer, "name": author.name or author.handle, "created_at": at}
+        for _, (author, at), customer in new
     ]
-    made = connection.execute(_ADD_CUSTOMERS, rows).scalars()
-    connection.execute(
-        _ADD_IDENTITIES,
-        [
-            {
-                "channel": channel,
-                "external_id": external,
-                "customer_id": customer,
-                "name": author.name,
-                "handle": author.handle,
-                "url": author.url,
-            }
-            for ((channel, external), (author, _)), customer in zip(
-                people.items(), made, strict=True
-            )
-        ],
-    )
+    identities = [
+        {
+            "channel": channel,
+            "external_id": external,
+            "customer_id": customer,
+            "name": author.name,
+            "handle": author.handle,
+            "url": author.url,
+        }
+        for (channel, external), (author, _), customer in new
+    ]
+    add(connection, s.customers, customers)
+    add(connection, s.identities, identities)
 
 
 _FILES = sa.select(s.attachments).where(among("ids", s.attachments.c.message_id))
-_ADD_FILES = s.attachments.insert()
 
 
 def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) -> None:
@@ -363,8 +357,7 @@ def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) 
         for one in several
         if _is_new(one, there[ids[item]], edited=known[item].edited_at is not None)
     ]
-    if rows:
-        connection.execute(_ADD_FILES, rows)
+    add(connection, s.attachments, rows)
 
 
 def _same(kind: str, external_id: str | None, url: str | None) -> str:
@@ -513,9 +506,6 @@ def delivered(connection: sa.Connection, told: Iterable[Told]) -> None:
         )
 
 
-_WANT = s.lookups.insert()
-
-
 def want_lookups(connection: sa.Connection, told: Iterable[Told], now: datetime) -> None:
     """Queue what has to be fetched."""
     rows = [
@@ -529,5 +519,4 @@ def want_lookups(connection: sa.Connection, told: Iterable[Told], now: datetime)
         for one in told
         if isinstance(one.inbound, Lookup)
     ]
-    if rows:
-        connection.execute(_WANT, rows)
+    add(connection, s.lookups, rows)

@@ -14,7 +14,7 @@ from channelmix.projection import Answer, Close, Projected, Said, best_labels
 from channelmix.records import Assignment, Kind, TicketState
 from channelmix.store import feed, units
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, upsert
+from channelmix.store.dialect import add, among, numbers, upsert
 from channelmix.store.feed import Fresh
 from channelmix.store.units import Inputs, Unit
 
@@ -98,7 +98,6 @@ _LOADS = (
 _CUSTOMERS = sa.select(
     s.identities.c.channel, s.identities.c.external_id, s.identities.c.customer_id
 ).where(among("people", s.identities.c.channel, s.identities.c.external_id))
-_OPEN = s.tickets.insert().returning(s.tickets.c.id, sort_by_parameter_order=True)
 _GIVEN = {"id", "channel", "thread", "person", "episode", "customer_id", "late", "changed_at"}
 _PROJECTED = [column.name for column in s.tickets.c if column.name not in _GIVEN]
 """The columns of a ticket that are worked out."""
@@ -260,8 +259,12 @@ class _Judge:
         if not plans:
             return []
         customers = self._customers(plan.unit for plan in plans)
+        ids = numbers(self.connection, s.tickets, len(plans))
+        for plan, made in zip(plans, ids, strict=True):
+            plan.id = made
         rows = [
             {
+                "id": plan.id,
                 "channel": plan.unit[0],
                 "thread": plan.unit[1],
                 "person": plan.unit[2],
@@ -272,8 +275,7 @@ class _Judge:
             }
             for plan in plans
         ]
-        for plan, made in zip(plans, self.connection.execute(_OPEN, rows), strict=True):
-            plan.id = made.id
+        add(self.connection, s.tickets, rows)
         return [
             Fresh(
                 kind="ticket_opened",
@@ -418,9 +420,6 @@ class Done:
     outbox: int | None = None
 
 
-_ACT = s.actions.insert()
-
-
 def act(connection: sa.Connection, done: Sequence[Done], now: datetime) -> list[Fresh]:
     """Record actions on tickets; the caller judges the tickets anew."""
     if not done:
@@ -437,7 +436,7 @@ def act(connection: sa.Connection, done: Sequence[Done], now: datetime) -> list[
         }
         for one in done
     ]
-    connection.execute(_ACT, rows)
+    add(connection, s.actions, rows)
     return [
         Fresh(
             kind="ticket_changed",

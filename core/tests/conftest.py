@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,10 @@ from channelmix.records import (
     WebhookResponse,
     hours,
     minutes,
+)
+from channelmix.testing.postgresql import (  # noqa: F401 - fixtures
+    postgresql,
+    start_postgresql,
 )
 
 

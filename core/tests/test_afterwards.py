@@ -113,6 +113,7 @@ async def test_the_file_of_a_message_taken_back_is_deleted_unless_another_has_it
     async with open_desk(channels={"toy": channel}) as desk:
         photos = [f"{album}/own", f"{album}/shared"]
         await push(desk, {**QUESTION, "photos": photos})
+        await settle(desk)  # so that this is ticket 1
         await push(desk, {**QUESTION, "id": "c2", "by": "adam", "photos": photos[1:]})
         await settle(desk)
         kept = (await desk.ticket(1)).messages[0].attachments

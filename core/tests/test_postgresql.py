@@ -152,7 +152,7 @@ async def test_a_deadlock_is_tried_again(store: Store) -> None:
     await asyncio.gather(store.write(both(names)), store.write(both(names[::-1])))
     positions = sa.select(s.observers.c.position)
     assert await store.read(lambda c: list(c.execute(positions).scalars())) == [2, 2]
-    assert len(runs) == 3
+    assert len(runs) >= 3  # two may well meet again
 
 
 async def test_a_connection_that_breaks_is_made_again(store: Store) -> None:

@@ -8,9 +8,12 @@ of whatever length 2, a link 23.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 
-from twitter_text import extract_urls, parse_tweet
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the parser finds its data through pkg_resources, deprecated
+    from twitter_text import extract_urls, parse_tweet
 
 POST = 280
 LONG_POST = 25_000

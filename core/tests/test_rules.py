@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from channelmix.rules import Rules
 from channelmix.settings import Agent, ChannelSettings, Settings, Team
 
@@ -71,3 +72,10 @@ def test_the_topic_decides_on_the_team(rules, channel, topic, team):
 def test_who_speaks_the_language_comes_before_who_has_less_to_do(rules):
     assert choose(rules, language="de", anna=3).agent == "anna"
     assert choose(rules, language="fr", anna=3).agent == "bob"
+
+
+def test_no_more_open_tickets_are_counted_than_matter(rules):
+    patient = Agent(name="emil", capacity=900)
+    settings = evolve(rules.settings, agents={**rules.settings.agents, "emil": patient})
+    counted = Rules(settings=settings, limits=rules.limits).counted()
+    assert counted == {"anna": 500, "bob": 500, "carl": 500, "dora": 500, "emil": 900}

@@ -13,6 +13,8 @@ from channelmix.service_levels import Calendar, deadline
 from channelmix.settings import Agent, ChannelSettings, Settings, Team
 
 REOPEN_WITHIN = timedelta(days=14)
+MANY = 500
+"""So many open tickets are more than anybody can overlook."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -66,6 +68,13 @@ class Rules:
     ) -> Sequence[Projected]:
         """Project with this desk's times."""
         return project(said, answers, closes, reopen_within=REOPEN_WITHIN)
+
+    def counted(self) -> Mapping[str, int]:
+        """Return every agent's name, and how many of their open tickets are worth counting.
+
+        Who has more than that has too many, and takes turns with others who do.
+        """
+        return {one.name: max(one.capacity or 0, MANY) for one in self.settings.agents.values()}
 
     def choose(
         self, *, channel: str, topic: str | None, language: str | None, load: Mapping[str, int]

@@ -38,6 +38,9 @@ class Rules(Protocol):
     def topic(self, channel: str) -> str | None:
         """Return the topic of everything on a channel, if it has just one."""
 
+    def counted(self) -> Mapping[str, int]:
+        """Return every agent's name, and how many of their open tickets are worth counting."""
+
     def choose(
         self, *, channel: str, topic: str | None, language: str | None, load: Mapping[str, int]
     ) -> Assignment:
@@ -90,10 +93,11 @@ def hold(connection: sa.Connection, ids: Collection[int]) -> set[Unit]:
     return found
 
 
-_LOADS = (
-    sa.select(s.tickets.c.agent, sa.func.count())
-    .where(s.tickets.c.state == TicketState.OPEN, s.tickets.c.agent.is_not(None))
-    .group_by(s.tickets.c.agent)
+_LOAD = sa.select(sa.func.count()).select_from(
+    sa.select(s.tickets.c.id)
+    .where(s.tickets.c.state == TicketState.OPEN, s.tickets.c.agent == sa.bindparam("agent"))
+    .limit(sa.bindparam("most"))
+    .subquery()
 )
 _CUSTOMERS = sa.select(
     s.identities.c.channel, s.identities.c.external_id, s.identities.c.customer_id
@@ -246,10 +250,15 @@ class _Judge:
         plan.values["assigned_because"] = chosen.reason
 
     def _loads(self) -> dict[str, int]:
-        """Return how many open tickets each agent has; counted once, then kept up."""
+        """Return how many open tickets each agent has; counted once, then kept up.
+
+        Not beyond what matters, or each batch would take the longer, the more is open.
+        """
         if self._load is None:
-            rows = self.connection.execute(_LOADS)
-            self._load = {row[0]: row[1] for row in rows}
+            self._load = {
+                agent: self.connection.execute(_LOAD, {"agent": agent, "most": most}).scalar_one()
+                for agent, most in self.rules.counted().items()
+            }
         return self._load
 
     # --- writing --------------------------------------------------------------------------

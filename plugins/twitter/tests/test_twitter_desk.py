@@ -22,6 +22,7 @@ from channelmix.testing.clock import FakeClock
 from channelmix.testing.simulator import NO_TRUST
 from channelmix_twitter.simulator import XSimulator
 
+pytest.importorskip("channelmix_keywords", reason="what finds the topics is another package")
 BILLING = "1400000000000000777"
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from attrs import define, field
-from twitter_text import parse_tweet
 
 from channelmix_twitter.media import LIMITS
 from channelmix_twitter.simulator_reading import RefusedError, forbidden, gone, invalid, processed
 from channelmix_twitter.simulator_world import Direct, Medium, Post, User, World
+from channelmix_twitter.text import valid
 
 SUMMON = (
     "Reply to this conversation is not allowed because you have not been mentioned or otherwise "
@@ -74,7 +74,7 @@ class Writing:
         return {"data": {"id": made.id, "text": made.whole, "edit_history_tweet_ids": [made.id]}}
 
     def _takes(self, me: User, text: str, media: list[str], above: Post | None) -> None:
-        if text and not parse_tweet(text).valid:
+        if text and not valid(text):
             raise forbidden("Your Tweet text is too long, or has characters that are not allowed.")
         if len(re.findall(r"(?<!\w)\$[A-Za-z]{1,6}\b", text)) > 1:
             raise forbidden("You may use one cashtag at the most.")

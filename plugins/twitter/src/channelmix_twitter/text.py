@@ -40,6 +40,11 @@ def count(text: str) -> int:
     return int(parse_tweet(whole).weightedLength)
 
 
+def valid(text: str) -> bool:
+    """Say whether twitter-text itself, without our corrections, takes a text for a post."""
+    return bool(parse_tweet(text).valid)
+
+
 def _readable(text: str) -> str:
     """Return a text of the same weight that the parser can read, and in time.
 

@@ -54,7 +54,7 @@ class Fate(StrEnum):
     CONTEXT = "context"
     """Our own post or reply: kept beside the tickets, never one itself."""
     APPLIED = "applied"
-    """An edit, a deletion, a reaction or a delivery status, taken into what it concerns."""
+    """An edit, a deletion, a reaction, a delivery status, an article for the help library."""
     FETCHED = "fetched"
     """Only an id came, or a payload that was cut late: what is in it are events of their own."""
     DUPLICATE = "duplicate"
@@ -343,6 +343,29 @@ class Reaction:
 
 
 @frozen(kw_only=True)
+class Article:
+    """Something we published that helps: a video, a pin, a photo, a post of a blog.
+
+    It goes into the help library, from which answers are suggested on every channel. A
+    `Deletion` of the same id takes it out.
+    """
+
+    id: str
+    title: str
+    url: str
+    """Where a customer reads or sees it: short, without tracking, fit for a phone."""
+    published_at: datetime
+    text: str | None = None
+    """What else there is to find it by: its description, its full text."""
+    thumbnail: str | None = None
+    """The address of a small picture."""
+    language: str | None = None
+    """The language it is in (`de`), where the network says."""
+    topics: tuple[str, ...] = ()
+    """What it is about: its tags, its board, its playlist."""
+
+
+@frozen(kw_only=True)
 class Lookup:
     """Only an id came: the core polls `source` once with `argument` and takes what it gives."""
 
@@ -357,7 +380,9 @@ class Ignored:
     reason: str
 
 
-Inbound = Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Lookup | Ignored
+Inbound = (
+    Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
+)
 
 INBOUNDS: Mapping[str, type[Inbound]] = {
     "message": Message,
@@ -366,6 +391,7 @@ INBOUNDS: Mapping[str, type[Inbound]] = {
     "echo": Echo,
     "delivery_status": DeliveryStatus,
     "reaction": Reaction,
+    "article": Article,
     "lookup": Lookup,
     "ignored": Ignored,
 }
@@ -531,6 +557,8 @@ class Suggestion:
     text: str
     source: str
     confidence: float = 1.0
+    article: Article | None = None
+    """What of the help library it points to."""
 
 
 @frozen(kw_only=True)

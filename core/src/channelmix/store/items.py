@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from channelmix.projection import Folded, Heard, fold, revision
 from channelmix.records import (
     INBOUNDS,
+    Article,
     Attachment,
     AttachmentKind,
     Deletion,
@@ -95,7 +96,7 @@ def _talk(channel: str, message: Message) -> Iterator[Key]:
 def item_id(inbound: Inbound) -> str:
     """Return the external id of what an inbound is about."""
     match inbound:
-        case Message(id=found) | Edit(id=found) | Deletion(id=found):
+        case Message(id=found) | Edit(id=found) | Deletion(id=found) | Article(id=found):
             return clean(found)
         case Echo(message=message):
             return clean(message.id)

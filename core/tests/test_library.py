@@ -132,8 +132,8 @@ SHORT = Limits(actions={Action.PUBLIC_REPLY}, text=30)
         (None, "How to read a meter: https://www.example.org/p?id=7"),
         (SHORT, "https://www.example.org/p?id=7"),
         (
-            Limits(actions={Action.PUBLIC_REPLY}, text=40),
-            "How to…: https://www.example.org/p?id=7",
+            Limits(actions={Action.PUBLIC_REPLY}, text=45),
+            "How to read…: https://www.example.org/p?id=7",
         ),
         (
             Limits(actions={Action.PUBLIC_REPLY}, links=False),

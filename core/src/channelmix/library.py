@@ -25,6 +25,8 @@ NEAR = 0.05
 LEAST = 0.25
 """What is less sure than this is not offered."""
 MOST = 5
+SHORTEST_TITLE = 12
+"""What is left of a title that is cut further says nothing."""
 
 
 @frozen(kw_only=True)
@@ -108,7 +110,7 @@ def said(title: str, url: str, limits: Limits | None) -> str:
     link = url if limits is None or limits.links else _typed(url)
     if limits is None or limits.text is None:
         return f"{title}: {link}"
-    for end in range(len(title), 0, -1):
+    for end in range(len(title), min(len(title), SHORTEST_TITLE) - 1, -1):
         head = title if end == len(title) else title[: end - 1].rstrip() + "…"
         text = f"{head}: {link}"
         if limits.count(text) <= limits.text:

@@ -31,7 +31,7 @@ from channelmix.records import (
     Road,
 )
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, among, inserting, numbers, upsert
+from channelmix.store.dialect import add, among, inserting, numbers, run, upsert
 from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
@@ -155,7 +155,7 @@ _PUSHED = (
 def _mark_pushed(connection: sa.Connection, known: Collection[tuple[str, ...]]) -> None:
     """Note of items that a sweep saw first that the network has pushed them too."""
     if known:
-        connection.execute(_PUSHED, {"keys": sorted(known)})
+        run(connection, _PUSHED, {"keys": sorted(known)})
 
 
 _TOLD = sa.select(
@@ -258,7 +258,7 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
     news = _without_known(connection, rows)
     if news:  # in sorted order, so that two workers never wait for each other's threads
         statement = _WRITE_THREADS[connection.dialect.name]
-        connection.execute(statement, [rows[key] for key in sorted(news)])
+        run(connection, statement, [rows[key] for key in sorted(news)])
 
 
 _THREADS = sa.select(

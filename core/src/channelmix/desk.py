@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix import answering, config, connecting, health, reviewing, wrong_topic
+from channelmix import answering, config, connecting, health, publishing, reviewing, wrong_topic
 from channelmix.assembly import Assembly, mask_of
 from channelmix.budget import StoredBudget
 from channelmix.clock import SystemClock
@@ -56,6 +56,7 @@ from channelmix.settings import Settings
 from channelmix.store import feed, journal, ledger, outbox, outcomes, tickets, views
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
+from channelmix.store.outbox import Accepted, Part
 from channelmix.vault import StoredVault, Vaults
 from channelmix.workers import STOP_SECONDS, Workers
 
@@ -440,17 +441,57 @@ class Desk:
             thread=thread,
         )
         prepared = await self._preparing.ask(wish)
-        draft = prepared.draft
-        found = await self.review(draft, used=prepared.used)
+        parts = await self._parts(prepared.draft, used=prepared.used)
+        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+
+    async def publish(
+        self,
+        channel: str,
+        text: str,
+        *,
+        by: str,
+        attachments: Sequence[Attachment] = (),
+        details: Mapping[str, str] | None = None,
+        automatic: bool = False,
+    ) -> int:
+        """Say something to everybody on a channel, in answer to nobody; return the outbox id.
+
+        `details` are what the network takes beside the text, as `Limits.details` of the channel
+        names them (`title`, `link`). Where the channel's section says `approval`, it is held until
+        a second person approves it. Raises: `Refused` with every finding that blocks.
+        """
+        draft = Draft(
+            channel=channel,
+            action=Action.PUBLISH,
+            text=text,
+            attachments=tuple(attachments),
+            details=dict(details or {}),
+            automatic=automatic,
+        )
+        wanted = Accepted(
+            channel=channel,
+            action=draft.action,
+            by=by,
+            parts=await self._parts(draft),
+            details=draft.details,
+            automatic=automatic,
+            held=self.settings.channels[channel].approval,
+        )
+        now = self.clock.now()
+        return await self._write(lambda connection: publishing.accept(connection, wanted, now))
+
+    async def _parts(self, draft: Draft, *, used: bool = False) -> list[Part]:
+        """Review a draft, keep its files, and cut it into the calls it takes. Raises: `Refused`."""
+        found = await self.review(draft, used=used)
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
         limits = limits_for(self.limits(draft.channel), draft.action, kind)
-        kept = attachments and await asyncio.to_thread(
-            answering.keep, attachments, self.settings.desk.media
-        )
-        parts = reviewing.parts(limits, text, kept, thread=thread)
-        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+        kept: Sequence[Attachment] = ()
+        if draft.attachments:
+            media = self.settings.desk.media
+            kept = await asyncio.to_thread(answering.keep, draft.attachments, media)
+        return reviewing.parts(limits, draft.text, kept, thread=draft.thread)
 
     async def _prepare(
         self, wishes: Sequence[answering.Wish]
@@ -506,22 +547,44 @@ class Desk:
         return sorted(found, key=lambda one: -one.confidence)
 
     async def outbox(
-        self, *, states: Sequence[OutboxState] = (), ticket: int | None = None, limit: int = 200
+        self,
+        *,
+        states: Sequence[OutboxState] = (),
+        ticket: int | None = None,
+        outbox_id: int | None = None,
+        limit: int = 200,
     ) -> list[views.OutboxLine]:
         """List outgoing actions, newest first."""
         return await self.store.read(
-            lambda connection: views.outbox(connection, states=states, ticket=ticket, limit=limit)
+            lambda connection: views.outbox(
+                connection, states=states, ticket=ticket, outbox_id=outbox_id, limit=limit
+            )
+        )
+
+    async def approve(self, outbox_id: int, *, by: str) -> None:
+        """Let go out what is held, as a second person.
+
+        Raises: `Refused` for who wrote it, and for who is none of the channel's `approvers`.
+        """
+        now = self.clock.now()
+        await self._decide(
+            outbox_id,
+            "held",
+            lambda c: publishing.approve(c, outbox_id, by=by, settings=self.settings, now=now),
         )
 
     async def cancel(self, outbox_id: int) -> None:
-        """Cancel what is still queued of an action."""
-        await self._decide(outbox_id, "queued", lambda c: outcomes.cancel(c, outbox_id))
+        """Cancel what is still queued or held of an action."""
+        await self._decide(outbox_id, "queued or held", lambda c: outcomes.cancel(c, outbox_id))
 
     async def retry(self, outbox_id: int) -> None:
-        """Send a failed or cancelled action again."""
+        """Send a failed or cancelled action again; what nobody approved is held again."""
         now = self.clock.now()
+        holding = publishing.holding(self.settings)
         await self._decide(
-            outbox_id, "failed or cancelled", lambda c: outcomes.retry(c, outbox_id, now)
+            outbox_id,
+            "failed or cancelled",
+            lambda c: outcomes.retry(c, outbox_id, now, holding=holding),
         )
 
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:

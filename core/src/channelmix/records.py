@@ -83,6 +83,8 @@ class TicketState(StrEnum):
 class OutboxState(StrEnum):
     """Where an outgoing action, or one part of it, stands."""
 
+    HELD = "held"
+    """Not to be sent before a second person approves it."""
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -380,9 +382,7 @@ class Ignored:
     reason: str
 
 
-Inbound = (
-    Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
-)
+Inbound = Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
 
 INBOUNDS: Mapping[str, type[Inbound]] = {
     "message": Message,
@@ -466,6 +466,10 @@ def _kinds(kinds: Iterable[Kind]) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
 def _media(kinds: Iterable[AttachmentKind]) -> frozenset[AttachmentKind]:
     return frozenset(kinds)
 
@@ -503,6 +507,8 @@ class Limits:
     """How long a sent action may take to show on the network; before, absent means nothing."""
     cost: Callable[[Draft], float] | None = None
     """What the whole action costs, known before it is made, in the unit of the allowance."""
+    details: frozenset[str] = field(converter=_names, default=frozenset())
+    """For `publish`: which `details` of a draft it takes beside the text."""
 
 
 @frozen(kw_only=True)
@@ -699,7 +705,7 @@ class Happening:
 
     Kinds: `ticket_opened`, `ticket_changed`, `ticket_late`, `message_added`,
     `message_changed`, `message_deleted`, `replied`, `reply_failed`, `reply_uncertain`,
-    `channel_changed`.
+    `approval_wanted`, `approved`, `channel_changed`.
     """
 
     id: int

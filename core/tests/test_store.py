@@ -37,9 +37,20 @@ def arrival(*keys, channel="toy"):
     return journal.Arrival(scope="app", app="app", road=Road.PUSH, events=events, at=NOW)
 
 
-def test_the_migrations_make_the_schema(store):
+def differences(store):
+    """Return what the migrations made of a database that is not as the schema has it."""
+
+    def known(name, kind, parents):
+        """Leave out the words of articles, in which each database has tables of its own."""
+        return not (kind == "table" and name.startswith("article_words"))
+
     with store._backend.reading.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), s.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": known})
+        return compare_metadata(context, s.metadata)
+
+
+def test_the_migrations_make_the_schema(store):
+    assert differences(store) == []
     folder = Path(migrate.__file__).with_name("migrations")
     scripts = ScriptDirectory(str(folder))
     assert scripts.get_heads() == [migrate.HEAD]
@@ -67,8 +78,7 @@ async def test_a_database_of_the_first_version_keeps_its_rows(database, monkeypa
     now.open()
     [line] = await now.read(views.outbox)
     assert (line.by, line.state, line.details, line.approved_by) == ("anna", "queued", {}, None)
-    with now._backend.reading.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), s.metadata) == []
+    assert differences(now) == []
     now.close()
 
 

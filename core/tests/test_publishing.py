@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from channelmix.config import load
@@ -33,8 +33,7 @@ OFFERS = Limits(
 def publishing(open_desk, toy):
     """Open a desk with a channel on which something can be published."""
 
-    class Publishing(toy):
-        limits: ClassVar = [*toy.limits, OFFERS]
+    offering = type("Publishing", (toy,), {"limits": [*toy.limits, OFFERS]})
 
     def opened(*, approval=True, approvers=(), **more):
         asked = {"approval": True, "approvers": list(approvers)} if approval else {}
@@ -42,7 +41,7 @@ def publishing(open_desk, toy):
             "toy": {"network": "toy", "account_id": "acme", **asked},
             "free": {"network": "toy", "account_id": "free"},
         }
-        return open_desk(classes={"toy": Publishing}, channels=channels, **PEOPLE, **more)
+        return open_desk(classes={"toy": offering}, channels=channels, **PEOPLE, **more)
 
     return opened
 

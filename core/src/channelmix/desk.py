@@ -763,7 +763,10 @@ class Desk:
         return {"status": "ok", "channels": {one.name: one.state for one in await self.channels()}}
 
     async def settled(self) -> bool:
-        """Say whether nothing is left to do: no event, lookup or outgoing part is under way."""
+        """Say whether nothing is left to do: no event, lookup or outgoing part is under way.
+
+        What is held is not: it waits for a person.
+        """
         return await self.store.read(ledger.nothing_left)
 
     async def drain(self) -> None:

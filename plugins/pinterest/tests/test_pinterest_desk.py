@@ -83,8 +83,8 @@ def posted(sim: PinterestSimulator) -> list[str]:
 
 
 async def test_a_pin_is_published_once_another_department_has_approved_it(a: Account) -> None:
-    pin = {"attachments": [a.picture], "details": DETAILS}
-    outbox = await a.desk.publish("pins", "So geht es.", by="anna", **pin)
+    said = "So geht es."
+    outbox = await a.desk.publish("pins", said, by="anna", attachments=[a.picture], details=DETAILS)
     await a.settled()
     for by in ("anna", "zoe"):
         with pytest.raises(Refused):
@@ -95,7 +95,7 @@ async def test_a_pin_is_published_once_another_department_has_approved_it(a: Acc
     await a.desk.approve(outbox, by="mehmet")
     await a.settled()
     [made] = a.sim.pins.values()
-    assert (made.board, made.title, made.description) == ("900002", DETAILS["title"], "So geht es.")
+    assert (made.board, made.title, made.description) == ("900002", DETAILS["title"], said)
     assert made.link == DETAILS["link"]
     [line] = await a.desk.outbox()
     assert (line.state, line.ids, line.approved_by) == (OutboxState.SENT, (made.id,), "mehmet")
@@ -141,7 +141,6 @@ async def test_an_answer_is_refused_with_the_link_to_the_pin(a: Account) -> None
         with pytest.raises(Refused, match=f"the network takes no answer: .*{there}$"):
             await a.desk.reply(ticket.id, "Danke!", agent="anna", private=private)
     assert await a.desk.outbox() == []
-    edit = {"by": "anna", "text": "Besser so.", "own_id": pin.id}
-    await a.desk.act(ticket.id, Action.EDIT, **edit)
+    await a.desk.act(ticket.id, Action.EDIT, by="anna", text="Besser so.", own_id=pin.id)
     await a.settled()
     assert pin.description == "Besser so."

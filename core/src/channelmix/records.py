@@ -83,6 +83,8 @@ class TicketState(StrEnum):
 class OutboxState(StrEnum):
     """Where an outgoing action, or one part of it, stands."""
 
+    HELD = "held"
+    """Not to be sent before a second person approves it."""
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -464,6 +466,10 @@ def _kinds(kinds: Iterable[Kind]) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
 def _media(kinds: Iterable[AttachmentKind]) -> frozenset[AttachmentKind]:
     return frozenset(kinds)
 
@@ -503,6 +509,8 @@ class Limits:
     """Whether a customer can tap a link in the text."""
     cost: Callable[[Draft], float] | None = None
     """What the whole action costs, known before it is made, in the unit of the allowance."""
+    details: frozenset[str] = field(converter=_names, default=frozenset())
+    """For `publish`: which `details` of a draft it takes beside the text."""
 
 
 @frozen(kw_only=True)
@@ -699,7 +707,7 @@ class Happening:
 
     Kinds: `ticket_opened`, `ticket_changed`, `ticket_late`, `message_added`,
     `message_changed`, `message_deleted`, `replied`, `reply_failed`, `reply_uncertain`,
-    `channel_changed`.
+    `approval_wanted`, `approved`, `channel_changed`.
     """
 
     id: int

@@ -166,7 +166,7 @@ def metered(folder: Path) -> None:
     """Let what the paper prints cost."""
     plugin = folder.parent / "site" / "invented_paper.py"
     text = plugin.read_text().replace('unit="letters"', 'unit="letters", cost=lambda draft: 0.2')
-    text = text.replace("    Action, Attach", "    Action, Allowance, Attach")
+    text = text.replace("    Action, ", "    Action, Allowance, ")
     plugin.write_text(
         f"""{text}
     @property

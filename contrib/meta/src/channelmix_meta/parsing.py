@@ -7,19 +7,10 @@ from typing import Any
 
 from attrs import field, frozen
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, array, decode, ident, label, moment, obj, words
 from channelmix.records import Ignored, Inbound, Ingested, RawEvent
 
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    array,
-    decode,
-    ident,
-    label,
-    moment,
-    obj,
-    words,
-)
+from channelmix_meta.parsing_json import Context
 from channelmix_meta.parsing_messaging import messaging
 
 TEST_ENTRY = "0"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from channelmix.payloads import Json, array, ident, obj, objects, words
 from channelmix.records import Attachment, AttachmentKind
 from channelmix_meta.parsing_attachments import Attachments, lines, readable
-from channelmix_meta.parsing_json import Json, array, data, ident, obj, objects, words
+from channelmix_meta.parsing_json import data
 
 
 def of_change(value: Json) -> Attachments:

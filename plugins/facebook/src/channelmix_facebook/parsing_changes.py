@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import evolve
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, digest, first, flag, ident, label, obj, words
 from channelmix.records import (
     Deletion,
     Echo,
@@ -22,18 +23,7 @@ from channelmix.records import (
     Message,
     Reaction,
 )
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    digest,
-    first,
-    flag,
-    ident,
-    label,
-    obj,
-    person,
-    words,
-)
+from channelmix_meta.parsing_json import Context, person
 
 from channelmix_facebook.parsing_attachments import of_change
 

@@ -9,17 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import frozen
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, digest, flag, ident, obj, words
 from channelmix.records import Identity, Ignored, Inbound, Kind, Message
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    digest,
-    flag,
-    ident,
-    obj,
-    person,
-    words,
-)
+from channelmix_meta.parsing_json import Context, person
 from channelmix_meta.parsing_messages import direct, echo_or_message
 
 from channelmix_facebook.parsing_attachments import of_story

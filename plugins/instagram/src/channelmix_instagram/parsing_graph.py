@@ -10,8 +10,9 @@ from typing import Literal
 
 from attrs import evolve
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, flag, ident, obj, words
 from channelmix.records import Attachment, AttachmentKind, Identity, Ignored, Inbound, Kind, Message
-from channelmix_meta.parsing_json import Context, Json, data, flag, ident, obj, words
+from channelmix_meta.parsing_json import Context, data
 from channelmix_meta.parsing_messages import direct, echo_or_message, is_message
 
 from channelmix_instagram.parsing_changes import writer

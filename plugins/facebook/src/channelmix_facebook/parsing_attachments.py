@@ -44,6 +44,14 @@ def of_story(item: Json) -> Attachments:
     return tuple(_story(one) for item in found for one in _parts(item))
 
 
+def thumbnail(item: Json) -> str | None:
+    """Return a picture of a Graph post, also where it is of a video."""
+    images = (obj(obj(one.get("media")).get("image")) for one in data(item.get("attachments")))
+    return words(item.get("full_picture")) or next(
+        (found for one in images if (found := words(one.get("src")))), None
+    )
+
+
 def _parts(item: Json) -> list[Json]:
     """Return the photos of an album, which are said below it, or the one thing there is."""
     return data(item.get("subattachments")) or [item]

@@ -12,6 +12,8 @@ from attrs import evolve
 from channelmix.errors import InvalidPayload
 from channelmix.payloads import Json, flag, ident, obj, words
 from channelmix.records import Attachment, AttachmentKind, Identity, Ignored, Inbound, Kind, Message
+from channelmix_meta.articles import of_post
+from channelmix_meta.parsing import Told
 from channelmix_meta.parsing_json import Context, data
 from channelmix_meta.parsing_messages import direct, echo_or_message, is_message
 
@@ -24,6 +26,8 @@ MEDIA_KINDS: Mapping[str, AttachmentKind] = {
     "IMAGE": AttachmentKind.IMAGE,
     "VIDEO": AttachmentKind.VIDEO,
 }
+PASSING = frozenset({"STORY", "LIVE", "AD"})
+"""A `media_product_type` that is gone after a day, or stands in no profile."""
 REASONS: Mapping[str, str] = {
     "error": "graph error",
     "message_id": "send answer",
@@ -46,8 +50,10 @@ REASONS: Mapping[str, str] = {
 """Why an object is nobody's content, by the first of these fields that it has."""
 
 
-def graph(part: Json, context: Context) -> Inbound:
+def graph(part: Json, context: Context) -> Told:
     """Return what one item of a Graph answer means; `part` is as `parsing_split` wrapped it.
+
+    A photo or video of ours is an article beside the post.
 
     Raises: `InvalidPayload` where somebody said something that has no id.
     """
@@ -57,7 +63,17 @@ def graph(part: Json, context: Context) -> Inbound:
     kind = _kind(item, context.source, words(under.get("kind")))
     if kind is None:
         return Ignored(reason=next((why for key, why in REASONS.items() if key in item), "unknown"))
-    return READERS[kind](item, under, context)
+    found = READERS[kind](item, under, context)
+    lasting = item.get("media_product_type") not in PASSING
+    if kind == "media" and lasting and isinstance(found, Message):
+        return (found, *of_post(found, media=True, thumbnail=_thumbnail(item)))
+    return found
+
+
+def _thumbnail(item: Json) -> str | None:
+    """Return a picture of a post; of a film there is one beside its own address."""
+    still = words(item.get("thumbnail_url"))
+    return still or (None if item.get("media_type") == "VIDEO" else words(item.get("media_url")))
 
 
 def _kind(item: Json, source: str, under: str | None) -> Found | None:

@@ -64,10 +64,15 @@ def graph(part: Json, context: Context) -> Told:
     if kind is None:
         return Ignored(reason=next((why for key, why in REASONS.items() if key in item), "unknown"))
     found = READERS[kind](item, under, context)
-    lasting = item.get("media_product_type") not in PASSING
-    if kind == "media" and lasting and isinstance(found, Message):
+    if kind == "media" and isinstance(found, Message) and not _passes(item):
         return (found, *of_post(found, media=True, thumbnail=_thumbnail(item)))
     return found
+
+
+def _passes(item: Json) -> bool:
+    """Say whether a post will be gone; older answers tell a story by its address only."""
+    link = words(item.get("permalink")) or ""
+    return item.get("media_product_type") in PASSING or "/stories/" in link
 
 
 def _thumbnail(item: Json) -> str | None:

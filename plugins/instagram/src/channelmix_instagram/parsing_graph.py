@@ -72,7 +72,7 @@ def graph(part: Json, context: Context) -> Told:
 def _passes(item: Json) -> bool:
     """Say whether a post will be gone; older answers tell a story by its address only."""
     link = words(item.get("permalink")) or ""
-    return item.get("media_product_type") in PASSING or "/stories/" in link
+    return words(item.get("media_product_type")) in PASSING or "/stories/" in link
 
 
 def _thumbnail(item: Json) -> str | None:

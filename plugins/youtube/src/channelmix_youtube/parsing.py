@@ -260,8 +260,8 @@ def is_public(resource: Body) -> bool:
     status, snippet = obj(resource.get("status")), obj(resource.get("snippet"))
     return (
         status.get("privacyStatus") == "public"
-        and status.get("uploadStatus") not in BROKEN
-        and snippet.get("liveBroadcastContent") in {None, "none"}
+        and words(status.get("uploadStatus")) not in BROKEN
+        and snippet.get("liveBroadcastContent") in (None, "none")
     )
 
 

@@ -410,7 +410,7 @@ def scrub(connection: sa.Connection, items: Iterable[Item]) -> None:
             sa.select(table).where(
                 table.c.channel == channel,
                 table.c.item == item,
-                table.c.type.in_(["message", "edit", "echo"]),
+                table.c.type.in_(["message", "edit", "echo", "article"]),
             )
         ).all()
         for row in told:
@@ -470,6 +470,8 @@ def _forgotten(inbound: Inbound) -> Inbound:
             return _without_content(inbound)
         case Edit():
             return evolve(inbound, text=None, attachments=None)
+        case Article():
+            return evolve(inbound, title="", text=None, thumbnail=None, topics=())
         case _:
             return inbound
 

@@ -143,6 +143,19 @@ def ticket_of(connection: sa.Connection, outbox_id: int) -> set[int]:
     return set(connection.execute(query).scalars())
 
 
+def answered_by_machine(connection: sa.Connection, ticket: int) -> bool:
+    """Say whether any ticket of the same thread was answered automatically before."""
+    here, there = s.tickets.alias("here"), s.tickets.alias("there")
+    query: sa.Select[Any] = (
+        sa.select(s.outbox.c.id)
+        .join(there, there.c.id == s.outbox.c.ticket_id)
+        .join(here, sa.and_(here.c.channel == there.c.channel, here.c.thread == there.c.thread))
+        .where(here.c.id == ticket, s.outbox.c.automatic)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
 # --- sending --------------------------------------------------------------------------------
 
 _part, _box = s.outbox_parts, s.outbox

@@ -74,3 +74,5 @@ async def test_a_photo_of_ours_that_is_an_article_stays_context(tmp_path: Path) 
                 event.clear()
             assert (ledger.fates, ledger.adds_up) == ({"context": 1}, True)
             assert await desk.tickets() == []
+            (line,) = await desk.articles()
+            assert line.article.title == "Lampe wechseln"

@@ -685,6 +685,18 @@ class Allowance:
 
 
 @frozen(kw_only=True)
+class Forecast:
+    """What comes of an allowance if its period goes on as it went so far."""
+
+    polls_until: datetime | None = None
+    """When polls have spent all that they may, so that they wait; None if they never do."""
+    used_up_at: datetime | None = None
+    """When everything is spent, replies wait as well; None if it lasts."""
+    left: float = 0.0
+    """What is left when the period ends."""
+
+
+@frozen(kw_only=True)
 class Spending:
     """How much of an allowance is spent, as one channel sees it."""
 
@@ -699,6 +711,8 @@ class Spending:
     """How many channels share what is there for polls."""
     ends_at: datetime
     """When the period ends and all is there again."""
+    forecast: Forecast | None = None
+    """None while too little of the period is over to tell."""
 
 
 @frozen(kw_only=True)

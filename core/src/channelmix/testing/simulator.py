@@ -8,8 +8,8 @@ and says in `wrap` how webhooks look and how they are signed; this one does the 
         def wrap(self, events): ...              # a signed webhook body, if the network pushes
 
 A few more let the conformance kit play on it: `section` and `vault` (what a channel needs to talk
-to it), `kinds` and `customer`, `spoken`, `refusal`, `handshake` and `consent`, as far as the
-network has such things.
+to it), `kinds` and `customer` (with `customer_edits` and `customer_deletes`), `spoken`, `refusal`,
+`handshake` and `consent`, as far as the network has such things.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal
-from urllib.parse import parse_qsl
 
 import httpx
 from attrs import define, evolve, field, frozen
@@ -50,7 +49,8 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(factory=dict)
+    query: httpx.QueryParams = field(converter=httpx.QueryParams, factory=httpx.QueryParams)
+    """A mapping of texts; `get_list("id[]")` gives all that a repeated key says."""
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
@@ -140,11 +140,18 @@ class Delivery:
 
 @frozen(kw_only=True)
 class Spoken:
-    """Something that the account said."""
+    """Something that the account said.
+
+    The kit looks for what it sent *in* `text`: the network, or the plugin, may put something before
+    or after it (a mention, a link), and the simulator shows that, too.
+    """
 
     id: str
     text: str | None = None
+    """All that a reader sees, tags and entities resolved where the network stores HTML."""
     attachments: int = 0
+    private: bool | None = None
+    """Whether only the people addressed can read it; None: the simulator does not tell."""
 
 
 @define(eq=False, kw_only=True, slots=False)
@@ -190,7 +197,7 @@ class Simulator(abc.ABC):
     # what the conformance kit asks
 
     kinds: ClassVar[Sequence[Kind]] = ()
-    """What a customer can do here (`customer`)."""
+    """The kinds of message that `customer` can make."""
 
     @property
     def section(self) -> Mapping[str, Any]:
@@ -208,6 +215,14 @@ class Simulator(abc.ABC):
 
     def customer(self, kind: Kind, text: str) -> str:
         """Let a customer say something, told by webhook if the network pushes; return its id."""
+        raise NotImplementedError
+
+    def customer_edits(self, ident: str, text: str) -> None:
+        """Let a customer change what they said: what `customer` returned as `ident`."""
+        raise NotImplementedError
+
+    def customer_deletes(self, ident: str) -> None:
+        """Let a customer take back what they said: what `customer` returned as `ident`."""
         raise NotImplementedError
 
     def spoken(self) -> Sequence[Spoken]:
@@ -386,7 +401,7 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     return Request(
         method=scope["method"],
         path=scope["path"],
-        query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+        query=scope["query_string"].decode(),
         headers={name.decode(): value.decode() for name, value in scope["headers"]},
         body=body,
     )

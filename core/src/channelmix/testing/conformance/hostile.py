@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
 from math import gcd
 from typing import Any
 
@@ -60,7 +61,10 @@ def mutants(body: bytes, *, most: int, huge: bool) -> Iterator[Mutant]:
 
 
 def texts(body: bytes, said: str, instead: str) -> Iterator[bytes]:
-    """Put `instead` in the place of `said`, wherever it is a value of its own in the JSON."""
+    """Put `instead` in the place of `said`, wherever it is a value of its own in the JSON.
+
+    In HTML it is what a reader sees of the value, and becomes the one paragraph of it.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -68,6 +72,32 @@ def texts(body: bytes, said: str, instead: str) -> Iterator[bytes]:
     for path, value in _walk(document):
         if path and value == said:
             yield _changed(document, path, instead)
+        elif path and isinstance(value, str) and "<" in value and _seen(value) == _packed(said):
+            yield _changed(document, path, f"<p>{instead}</p>")
+
+
+class _Reader(HTMLParser):
+    """Collects what a reader sees of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        """Take a text between tags, its entities resolved."""
+        self.texts.append(data)
+
+
+def _seen(html: str) -> str:
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return _packed("".join(reader.texts))
+
+
+def _packed(text: str) -> str:
+    """Leave out white space: how tags become line breaks is the plugin's to say."""
+    return "".join(text.split())
 
 
 def _as_bytes(body: bytes, *, huge: bool) -> Iterator[Mutant]:

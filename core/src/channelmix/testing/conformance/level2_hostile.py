@@ -73,13 +73,17 @@ async def c210_text_arrives_unharmed(subject: Subject) -> AsyncIterator[str]:
     """A customer's text is kept as it came: emoji, right to left, NUL, half of a pair.
 
     Do not strip, re-encode or cut text. NUL and lone surrogates are the store's business; what the
-    plugin hands on still has what a person can read.
+    plugin hands on still has what a person can read. The kit puts its own text where a fixture has
+    the text of a message, as a value of its own or as what a reader sees of a value in HTML. Where
+    it finds none, the plugin makes the text in another way: add a fixture whose text it hands on
+    as it stands, or say in `deviations` where its own tests look at that.
     """
     living = subject.raw()
-    tried = 0
+    tried, read = 0, "no fixture has a message with a text"
     for case in subject.cases:
         said = {one.text for one in messages(await living.meanings(case)) if one.text}
         for text in sorted(said):
+            read = f"{case.name} gives {text!a:.60}"
             for instead in (TEXT, f"{TEXT}\x00\ud800"):
                 for body in hostile.texts(case.body, text, instead):
                     tried += 1
@@ -88,4 +92,4 @@ async def c210_text_arrives_unharmed(subject: Subject) -> AsyncIterator[str]:
                     if not any(TEXT in one for one in got):
                         yield f"{case.name}: {instead!a} instead of {text!r:.40} gives {got!a:.80}"
     if not tried:
-        yield "no text of a message stands in a fixture as the network sent it"
+        yield f"no text of a message stands in a fixture as it is read, bare or in HTML: {read}"

@@ -135,7 +135,7 @@ async def _told(living: Living, event: RawEvent) -> tuple[Inbound, ...] | str | 
         return f"event {event.key}: {why(error)}"
 
 
-@check(*READS, since="0.1")
+@check(*READS, implements("split"), since="0.1")
 async def c204_keys_tell_deliveries_apart(subject: Subject) -> AsyncIterator[str]:
     """The same payload gives equal keys, different events give different ones.
 
@@ -165,7 +165,7 @@ async def c204_keys_tell_deliveries_apart(subject: Subject) -> AsyncIterator[str
         yield f"no webhook names the account {one.channel.account}, but {sorted(accounts)} do"
 
 
-@check(*READS, since="0.1")
+@check(*READS, implements("split"), since="0.1")
 async def c205_batches_are_cut_into_events(subject: Subject) -> AsyncIterator[str]:
     """A payload with several events gives several raw events, and each stands alone.
 
@@ -184,23 +184,25 @@ async def c205_batches_are_cut_into_events(subject: Subject) -> AsyncIterator[st
                     yield f"{case.name}, event {number + 1} alone: {line}"
 
 
-@check(*READS, since="0.1")
+@check(*READS, implements("receive"), since="0.1")
 async def c206_edits_are_read(subject: Subject) -> AsyncIterator[str]:
     """An edit is read as an `Edit` of a message that exists, not as a new message.
 
     Its id is the one that the message had. Add a fixture with an edit of a message that is in
-    another fixture. If the network tells of none, say so in `deviations`.
+    another fixture. If the network tells of none, say so in `deviations`. Where nothing is pushed,
+    C217 looks at what polls find instead.
     """
     async for line in _changes(subject, Edit):
         yield line
 
 
-@check(*READS, since="0.1")
+@check(*READS, implements("receive"), since="0.1")
 async def c207_deletions_are_read(subject: Subject) -> AsyncIterator[str]:
     """What is taken back is read as a `Deletion` of a message that exists.
 
     The core then scrubs it. Add a fixture in which a message of another fixture is deleted. If the
-    network tells of none, say so in `deviations`.
+    network tells of none, say so in `deviations`. Where nothing is pushed, C218 looks at what
+    polls find instead.
     """
     async for line in _changes(subject, Deletion):
         yield line

@@ -37,12 +37,11 @@ from channelmix.testing.conformance.replying import (
     speaking,
     ways,
 )
-from channelmix.testing.conformance.subject import TEXT, Living, Subject, why
+from channelmix.testing.conformance.subject import MOMENT, TEXT, Living, Subject, why
 from channelmix.testing.simulator import FaultName, Outcome
 
 TRICKY = f"{TEXT}\nA & B = 100 % + «1/2»? #7; https://example.org/x?y=1&z=ä"
 """What breaks in a query, a form, a header or an escape that was forgotten."""
-_MOMENT = timedelta(seconds=1)
 
 
 @check(*REPLIES, since="0.1")
@@ -50,15 +49,17 @@ async def c301_a_reply_arrives_once_and_has_a_receipt(subject: Subject) -> Async
     """A reply is at the network once, and its receipt names it.
 
     `reply` makes one call that says something, and returns the ids from the network's answer: by
-    them the core knows its own reply again. Do not retry inside; the core does, where it is safe.
+    them the core knows its own reply again. Calls that only look, or upload, may come before it.
+    Do not retry inside; the core does, where it is safe.
     """
     async for living, way in speaking(subject):
         receipt = await living.ask("reply", await way.outgoing(living, "Guten Tag"))
-        said = {one.id: one.text for one in living.sim.spoken()}
+        said = {one.id for one in living.sim.spoken()}
+        there = _holding(living, "Guten Tag")
         if not receipt.ids:
             yield f"{way}: the receipt names no id"
-        if list(said.values()).count("Guten Tag") != 1:
-            yield f"{way}: it is there {list(said.values()).count('Guten Tag')} times"
+        if len(there) != 1:
+            yield f"{way}: it is there {len(there)} times{_shown(living)}"
         for one in receipt.ids:
             if one not in said:
                 yield f"{way}: the receipt names {one}, which the network does not know"
@@ -83,7 +84,7 @@ async def c302_the_limit_is_the_networks(subject: Subject) -> AsyncIterator[str]
             except ChannelmixError as error:
                 yield f"{way}: {way.limits.text} {way.limits.unit} of {unit!a} fail: {why(error)}"
                 continue
-            if longest not in [one.text for one in living.sim.spoken()[before:]]:
+            if not _holding(living, longest, after=before):
                 yield f"{way}: {way.limits.text} {way.limits.unit} of {unit!a} arrive changed"
         # Sent in spite of the review, as by a host that knows another limit.
         too_long = f"{exactly(way.limits, 'a')}a"
@@ -96,15 +97,26 @@ async def c303_a_text_arrives_as_it_was_written(subject: Subject) -> AsyncIterat
     """Emoji, right to left, line breaks and the signs of URLs arrive unchanged.
 
     Let the HTTP client encode (`data=`, `json=`, `params=`); do not build bodies or queries by hand
-    and do not normalise what a person wrote.
+    and do not normalise what a person wrote. Something may stand before or after it (a mention);
+    what the simulator's `spoken()` shows holds the text itself, whole.
     """
     async for living, way in speaking(subject):
         if way.limits.text is None:
             continue
         await living.ask("reply", await way.outgoing(living, TRICKY))
-        said = [one.text for one in living.sim.spoken()]
-        if TRICKY not in said:
-            yield f"{way}: {TRICKY!a:.60} arrives as {said[-1:]!a:.120}"
+        if not _holding(living, TRICKY):
+            yield f"{way}: {TRICKY!a:.60} …{_shown(living)}"
+
+
+def _holding(living: Living, text: str, *, after: int = 0) -> list[str]:
+    """Return the ids of what was said and holds a text; `after` so many other things."""
+    return [one.id for one in living.sim.spoken()[after:] if text in (one.text or "")]
+
+
+def _shown(living: Living) -> str:
+    """Say what the simulator shows last, for a finding."""
+    last = [one.text for one in living.sim.spoken()[-1:]]
+    return f" arrives as {last[0]!a:.120}" if last else " is not in what `spoken()` returns"
 
 
 async def _refused(
@@ -262,8 +274,11 @@ async def c310_an_uncertain_reply_is_found(subject: Subject) -> AsyncIterator[st
             living.sim.fault(fault)
             with living.impatient(), contextlib.suppress(PluginError):
                 await living.ask("reply", outgoing)
-            living.clock.advance(way.limits.settle + _MOMENT)
-            there = [one.id for one in living.sim.spoken() if one.text == text]
+            living.clock.advance(way.limits.settle + MOMENT)
+            there = _holding(living, text)
+            if wanted and not there:
+                yield f"{way}: a reply whose answer is lost{_shown(living)}: see C303"
+                continue
             found: Found = await living.ask("reconcile", outgoing)
             if wanted and (found.status != "found" or not set(found.ids) <= set(there)):
                 yield f"{way}: it arrived as {there}, and is {found.status} {found.ids} {found.why}"
@@ -285,7 +300,7 @@ async def c311_the_echo_of_a_reply_makes_no_ticket(subject: Subject) -> AsyncIte
         outgoing = await way.outgoing(living, "Guten Tag")
         await inbounds(subject, living)
         receipt = await living.ask("reply", outgoing)
-        living.clock.advance(_MOMENT)
+        living.clock.advance(MOMENT)
         came = [said_by(one) for one in await inbounds(subject, living)]
         seen = [one for one in came if one is not None and one.id in receipt.ids]
         for one in seen:
@@ -340,7 +355,8 @@ async def c313_no_secret_stands_in_a_url(subject: Subject) -> AsyncIterator[str]
         if not living.sim.sent:
             yield "it makes no call at all"
         for one in living.sim.sent:
-            query = [*one.request.query.values(), unquote(one.request.path)]
+            query = [value for _, value in one.request.query.multi_items()]
+            query.append(unquote(one.request.path))
             if any(secret in text for secret in secrets for text in query):
                 yield f"{one.request.method} {one.request.path.split('/')[-1]}: a secret in the URL"
                 return

@@ -6,6 +6,7 @@ from channelmix.records import Action
 from channelmix.testing.conformance.fixtures import BadFixture
 from channelmix.testing.conformance.registry import Need
 from channelmix.testing.conformance.subject import Subject
+from channelmix.testing.simulator import Simulator
 
 SPEAKING = (Action.PUBLIC_REPLY, Action.PRIVATE_REPLY)
 """The actions that say something to a customer."""
@@ -50,6 +51,23 @@ def speaks(subject: Subject) -> str | None:
 def source_folder(subject: Subject) -> str | None:
     """Apply where the source of the distribution can be found."""
     return None if subject.folder else "there is no pyproject.toml above its fixtures or its code"
+
+
+def answers_in_private(subject: Subject) -> str | None:
+    """Apply to networks on which a customer gets an answer that only they read."""
+    limits = subject.network.limits if subject.network else ()
+    private = any(Action.PRIVATE_REPLY in one.actions for one in limits)
+    return None if private else "it declares no private reply"
+
+
+def lets_customers(do: str) -> Need:
+    """Apply where the simulator's customers can do something (`customer_edits`)."""
+
+    def need(subject: Subject) -> str | None:
+        made = getattr(subject.suite.simulator, do, None)
+        return None if made is not getattr(Simulator, do) else f"its simulator has no `{do}`"
+
+    return need
 
 
 def takes_media(subject: Subject) -> str | None:

@@ -16,6 +16,11 @@ Need = Callable[[Any], str | None]
 Run = Callable[[Any], Iterator[str] | AsyncIterator[str]]
 """Yields a line for each thing that is wrong with a `Subject`; none: the check passes."""
 
+
+class DoesNotApply(Exception):  # noqa: N818 - it says something of the plugin, and is no error
+    """Raised by a check that finds out on the way that it has nothing to look at: the reason."""
+
+
 _CHECKS: dict[str, Check] = {}
 
 
@@ -37,6 +42,12 @@ class Check:
     """The method of a `Conformance` that runs it."""
     needs: tuple[Need, ...]
     run: Run
+
+    @property
+    def fails_from(self) -> str:
+        """The version from which on it fails, and does not only warn."""
+        major, minor = _minor(self.since)
+        return self.since if self.since == FIRST else f"{major}.{minor + 1}"
 
     def only_warns(self, running: str) -> bool:
         """Say whether it is too new to fail, under the version of channelmix that runs."""

@@ -112,25 +112,32 @@ async def heard(subject: Subject, living: Living, kind: Kind) -> Message:
     raise LookupError(f"what a customer said ({kind} {said}) does not come, by webhook or by poll")
 
 
-async def inbounds(subject: Subject, living: Living) -> list[Inbound]:
-    """Take in what waits: what webhooks tell, and what every poll finds."""
+async def inbounds(
+    subject: Subject, living: Living, cursors: dict[str, Any] | None = None
+) -> list[Inbound]:
+    """Take in what waits: what webhooks tell, and what every poll finds.
+
+    Polls go on from `cursors`, by source, and leave there where they ended; left out, they begin
+    anew.
+    """
+    cursors = {} if cursors is None else cursors
     events: list[RawEvent] = []
     for request in delivered(living.sim) if subject.implements("receive") else ():
         received = await living.receive(request)
         if received.payload is not None:
             events += await living.split(received.payload)
     for source in subject.polled() if subject.implements("poll") else ():
-        events += await _polled(living, source)
+        events += await _polled(living, source, cursors)
     return [one for event in events for one in await _looked_up(living, event)]
 
 
-async def _polled(living: Living, source: str) -> list[RawEvent]:
+async def _polled(living: Living, source: str, cursors: dict[str, Any]) -> list[RawEvent]:
     found: list[RawEvent] = []
-    cursor: Any = None
     for _ in range(PAGES):
-        page: Polled = await living.ask("poll", Poll(source=source, cursor=cursor))
+        wanted = Poll(source=source, cursor=cursors.get(source))
+        page: Polled = await living.ask("poll", wanted)
         found += [living.arrived(one, source) for one in page.events]
-        cursor = page.cursor
+        cursors[source] = page.cursor
         if not page.more:
             break
     return found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,7 +19,7 @@ from attrs import define, field
 
 from channelmix import config, http
 from channelmix.dispatch import Dispatch
-from channelmix.errors import ChannelmixError, InvalidPayload, PluginError
+from channelmix.errors import AuthorizationLost, ChannelmixError, InvalidPayload, PluginError
 from channelmix.hookspecs import Channel, Plugin, Services
 from channelmix.log import SecretMask
 from channelmix.records import (
@@ -52,6 +53,7 @@ SHORT = 7
 """A text in a vault that is no longer is no token."""
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """When every check begins."""
+MOMENT = timedelta(seconds=1)
 PATIENT = httpx.Timeout(60)
 IMPATIENT = httpx.Timeout(60, read=0.3)
 """For what will never be answered; a busy machine needs its time for all else."""
@@ -82,6 +84,8 @@ class Living:
     """Every line that the plugin logged, unmasked."""
     sim: Any = None
     """The simulated network it talks to, if there is one."""
+    doubt: str = ""
+    """What may be the reason where its credentials do not hold."""
 
     @property
     def channel(self) -> Channel:
@@ -92,10 +96,20 @@ class Living:
 
     async def ask(self, hook: str, request: object) -> Any:
         """Call a hook as the core does. Raises: what `Dispatch.addressed` raises."""
-        return await self.dispatch.addressed(self.plugin.name, hook, request)
+        try:
+            return await self.dispatch.addressed(self.plugin.name, hook, request)
+        except AuthorizationLost as lost:
+            if not self.doubt:
+                raise
+            raise AuthorizationLost(f"{lost} ({self.doubt})") from lost
 
     async def split(self, body: bytes, source: str = "webhook") -> tuple[RawEvent, ...]:
-        """Cut a payload, and add to the events what the core adds. Raises: as `ask`."""
+        """Cut a payload, and add to the events what the core adds. Raises: as `ask`.
+
+        Where the plugin cuts nothing, because it makes its events in `poll`, it is one event.
+        """
+        if type(self.plugin).split is Plugin.split:
+            return (self.whole(body, source),)
         found: Split = await self.ask("split", Payload(body=body, source=source))
         return tuple(self.arrived(event, source) for event in found.events)
 
@@ -127,7 +141,8 @@ class Living:
 
     def whole(self, body: bytes, source: str) -> RawEvent:
         """Return the one event as which the core keeps what cannot be cut."""
-        return self.arrived(RawEvent(key="whole", body=body), source)
+        key = hashlib.sha256(body).hexdigest()
+        return self.arrived(RawEvent(key=key, body=body), source)
 
     async def meanings(self, case: Case) -> list[tuple[Inbound, ...] | None]:
         """Say what each event of a fixture means. Raises: as `ask`."""
@@ -235,6 +250,37 @@ class Subject:
         said = {**self.suite.config, **changes}
         return {key: value for key, value in said.items() if value is not None}
 
+    def overruled(self, sim: Simulator) -> dict[str, None]:
+        """Leave out the tokens in `config` that the simulated network has never given.
+
+        Where it gives them by the vault, as after `connect`, those hold, and a token in the
+        configuration that its `section` does not name would stand in their way.
+        """
+        if not sim.vault:
+            return {}
+        return {name: None for name, required in self._foreign(sim).items() if not required}
+
+    def doubt(self, sim: Simulator) -> str:
+        """Say which secrets are in use that the simulated network may not know; nothing: none."""
+        left = [name for name in self._foreign(sim) if name not in self.overruled(sim)]
+        if not left:
+            return ""
+        names, are = ", ".join(left), "is" if len(left) == 1 else "are"
+        return f"{names} {are} from the suite's `config`: the simulator's `section` does not set it"
+
+    def _foreign(self, sim: Simulator) -> dict[str, bool]:
+        """Name the secrets in `config` that `section` does not set, and say which are required."""
+        classes = [self.plugin.Config, self.network.App if self.network else None]
+        return {
+            one.name: one.default is attrs.NOTHING
+            for cls in classes
+            if cls is not None
+            for one in attrs.fields(cls)
+            if one.name in self.suite.config
+            and one.name not in sim.section
+            and ("Secret" in str(one.type) or sounds_secret(one.name))
+        }
+
     def settings(self, section: Mapping[str, Any]) -> Settings:
         """Load a section as `channelmix check` does. Raises: `ConfigError`."""
         if self.network is None:
@@ -278,11 +324,12 @@ class Subject:
         Raises: `ChannelmixError` where that cannot be.
         """
         if sim is not None:
-            changes = {**sim.section, "api_url": sim.base_url, **changes}
+            changes = {**self.overruled(sim), **sim.section, "api_url": sim.base_url, **changes}
         clock = FakeClock(START) if sim is None else sim.clock
         living = self._made(name, self.settings(self.section(**changes)), clock, wire)
         if sim is not None:
             living.sim, living.vault.values = sim, dict(sim.vault)
+            living.doubt = self.doubt(sim)
         try:
             await self.life(living, "open")
             yield living

@@ -16,8 +16,8 @@ from channelmix import __version__
 from channelmix.errors import ChannelmixError
 from channelmix.hookspecs import Plugin
 from channelmix.testing.conformance.offline import offline
-from channelmix.testing.conformance.registry import Check, registered
-from channelmix.testing.conformance.subject import Subject
+from channelmix.testing.conformance.registry import Check, DoesNotApply, registered
+from channelmix.testing.conformance.subject import Subject, why
 from channelmix.testing.simulator import Simulator
 
 MOST = 12
@@ -78,12 +78,14 @@ def checks() -> tuple[Check, ...]:
     """Return every check there is, by id."""
     from channelmix.testing.conformance import (  # noqa: F401, PLC0415 - importing registers
         level1,
+        level2_changes,
         level2_hostile,
         level2_polls,
         level2_reading,
         level2_webhooks,
         level3,
         level3_access,
+        level3_places,
         level4,
     )
 
@@ -144,6 +146,8 @@ def _findings(suite: type[Conformance], one: Check) -> tuple[tuple[str, ...], bo
             if missing := [why for need in one.needs if (why := need(subject))]:
                 return (missing[0],), False
             found = asyncio.run(_collected(one, subject))
+        except DoesNotApply as reason:
+            return (str(reason),), False
         except Exception as error:  # noqa: BLE001 - whatever a plugin does is a finding
             found = [_said(error)]
     found += [f"it tried to reach {where}" for where in dict.fromkeys(attempts)]
@@ -173,6 +177,9 @@ async def _collected(one: Check, subject: Subject) -> list[str]:
             told.append(line)
             if len(told) == MOST:
                 break
+    except DoesNotApply:
+        if not told:
+            raise
     except Exception as error:  # noqa: BLE001 - as above; what was found before it counts as well
         told.append(_said(error))
     finally:
@@ -181,7 +188,7 @@ async def _collected(one: Check, subject: Subject) -> list[str]:
 
 
 def _said(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(why(error).split())
     return text if isinstance(error, ChannelmixError) else f"{type(error).__name__}: {text}"
 
 

@@ -27,8 +27,9 @@ async def c217_edits_arrive(subject: Subject) -> AsyncIterator[str]:
     """
 
     def changed(inbound: Inbound, ident: str) -> bool:
-        same = isinstance(inbound, Edit | Message) and inbound.id == ident
-        return same and inbound.text is not None and CHANGED in inbound.text
+        if not isinstance(inbound, Edit | Message) or inbound.id != ident:
+            return False
+        return CHANGED in (inbound.text or "")
 
     def edit(sim: Any, ident: str) -> None:
         sim.customer_edits(ident, CHANGED)

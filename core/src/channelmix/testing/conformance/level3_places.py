@@ -49,7 +49,8 @@ async def c321_a_reply_is_looked_for_where_it_belongs(subject: Subject) -> Async
     """
     async for living, way in speaking(subject):
         first = await way.outgoing(living, "Guten Tag")
-        second = attrs.evolve(await way.outgoing(living, "Guten Tag"), token="key-of-the-second")
+        second = await way.outgoing(living, "Guten Tag")
+        second = attrs.evolve(second, token=f"{second.token}-2")
         if first.target is None or second.target is None:
             continue
         conversation = way.action is Action.PRIVATE_REPLY

@@ -17,7 +17,7 @@ Run = Callable[[Any], Iterator[str] | AsyncIterator[str]]
 """Yields a line for each thing that is wrong with a `Subject`; none: the check passes."""
 
 
-class DoesNotApply(Exception):  # noqa: N818 - it says something of the plugin, and is no error
+class DoesNotApply(Exception):
     """Raised by a check that finds out on the way that it has nothing to look at: the reason."""
 
 

@@ -86,10 +86,29 @@ class NoticeboardSimulator(Simulator):
         self.record("note add", note["id"], event, own=by == self.account)
         return note
 
+    def customer_edits(self, ident: str, text: str) -> None:
+        """Let somebody write a note anew."""
+        self._change(ident, "note.edited", text)
+
+    def customer_deletes(self, ident: str) -> None:
+        """Let somebody take a note away."""
+        self._change(ident, "note.removed", "")
+
+    def _change(self, ident: str, what: str, text: str) -> None:
+        note = next(one for one in self.notes if one["id"] == ident)
+        note |= {"text": text, "rev": note["rev"] + 1, "at": int(self.clock.now().timestamp())}
+        number = len(self.events()) + 1
+        self.record(what, ident, {"event": f"e{number}", "type": what, "note": dict(note)})
+
     def spoken(self) -> Sequence[Spoken]:
         """Return the board's own notes."""
         return [
-            Spoken(id=one["id"], text=one["text"], attachments=int("picture" in one))
+            Spoken(
+                id=one["id"],
+                text=one["text"],
+                attachments=int("picture" in one),
+                private=one["kind"] == "private",
+            )
             for one in self.notes
             if one["by"]["id"] == self.account
         ]

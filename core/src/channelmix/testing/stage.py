@@ -34,6 +34,7 @@ class Stage:
     _subject: Subject = field(repr=False)
     _living: Living
     _cursors: dict[str, Any] = field(factory=dict)
+    _known: list[Inbound] = field(factory=list)
     _answers: int = 0
 
     @property
@@ -82,9 +83,14 @@ class Stage:
     async def came(self) -> list[Inbound]:
         """Take in what is new: what webhooks tell, and what every poll finds from its cursor on.
 
-        Raises: as `ask`.
+        What came before, or by both roads, is told once. Raises: as `ask`.
         """
-        return await replying.inbounds(self._subject, self._living, self._cursors)
+        new: list[Inbound] = []
+        for one in await replying.inbounds(self._subject, self._living, self._cursors):
+            if one not in self._known:
+                self._known.append(one)
+                new.append(one)
+        return new
 
     async def heard(self, kind: Kind, text: str) -> Message:
         """Let a simulated customer say something, and take it in by the plugin's own road.

@@ -250,24 +250,6 @@ class Subject:
         said = {**self.suite.config, **changes}
         return {key: value for key, value in said.items() if value is not None}
 
-    def overruled(self, sim: Simulator) -> dict[str, None]:
-        """Leave out the tokens in `config` that the simulated network has never given.
-
-        Where it gives them by the vault, as after `connect`, those hold, and a token in the
-        configuration that its `section` does not name would stand in their way.
-        """
-        if not sim.vault:
-            return {}
-        return {name: None for name, required in self._foreign(sim).items() if not required}
-
-    def doubt(self, sim: Simulator) -> str:
-        """Say which secrets are in use that the simulated network may not know; nothing: none."""
-        left = [name for name in self._foreign(sim) if name not in self.overruled(sim)]
-        if not left:
-            return ""
-        names, are = ", ".join(left), "is" if len(left) == 1 else "are"
-        return f"{names} {are} from the suite's `config`: the simulator's `section` does not set it"
-
     def _foreign(self, sim: Simulator) -> dict[str, bool]:
         """Name the secrets in `config` that `section` does not set, and say which are required."""
         classes = [self.plugin.Config, self.network.App if self.network else None]
@@ -324,12 +306,17 @@ class Subject:
         Raises: `ChannelmixError` where that cannot be.
         """
         if sim is not None:
-            changes = {**self.overruled(sim), **sim.section, "api_url": sim.base_url, **changes}
+            kept = dict(sim.vault)
+            foreign = self._foreign(sim)
+            # Where the network gives its tokens by the vault, as after `connect`, those hold; one
+            # in `config` that `section` does not name would stand in their way.
+            away = {one: None for one, required in foreign.items() if kept and not required}
+            changes = {**away, **sim.section, "api_url": sim.base_url, **changes}
         clock = FakeClock(START) if sim is None else sim.clock
         living = self._made(name, self.settings(self.section(**changes)), clock, wire)
         if sim is not None:
-            living.sim, living.vault.values = sim, dict(sim.vault)
-            living.doubt = self.doubt(sim)
+            living.sim, living.vault.values = sim, kept
+            living.doubt = _doubt([one for one in foreign if one not in away])
         try:
             await self.life(living, "open")
             yield living
@@ -420,6 +407,13 @@ class Subject:
             api_url=one.api_url,
             services=services,
         )
+
+
+def _doubt(secrets: Sequence[str]) -> str:
+    """Say that these are in use, and that the simulated network may not know them."""
+    names, are = ", ".join(secrets), "is" if len(secrets) == 1 else "are"
+    told = f"{names} {are} from the suite's `config`: the simulator's `section` does not set it"
+    return told if secrets else ""
 
 
 def _client(wire: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:

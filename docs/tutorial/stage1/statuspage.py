@@ -85,15 +85,28 @@ class StatusPage(Channel):
         return records.Ingested(inbounds=(self._inbound(comment),))
 
     def _inbound(self, comment: Comment) -> records.Inbound:
-        known = {"id": comment.id, "thread": comment.incident, "text": comment.text}
-        version = {"revision": str(comment.version)}
         if comment.change == "deleted":
-            return records.Deletion(id=comment.id, at=comment.updated_at, thread=comment.incident)
+            return records.Deletion(id=comment.id, thread=comment.incident, at=comment.updated_at)
         if comment.change == "updated":
-            return records.Edit(**known, **version, at=comment.updated_at)
+            return records.Edit(
+                id=comment.id,
+                thread=comment.incident,
+                at=comment.updated_at,
+                revision=str(comment.version),
+                text=comment.text,
+            )
         if comment.change != "created":
             return records.Ignored(reason="unknown change")
         own = comment.author.id == self.account
-        more = {"kind": Kind.COMMENT, "sent_at": comment.created_at, "author": comment.author}
-        message = records.Message(**known, **version, **more, url=comment.url, own=own)
+        message = records.Message(
+            id=comment.id,
+            kind=Kind.COMMENT,
+            thread=comment.incident,
+            sent_at=comment.created_at,
+            author=comment.author,
+            text=comment.text,
+            url=comment.url,
+            own=own,
+            revision=str(comment.version),
+        )
         return records.Echo(message=message) if own else message

@@ -101,17 +101,30 @@ class StatusPage(Channel):
         return records.Ingested(inbounds=(self._inbound(comment),))
 
     def _inbound(self, comment: Comment) -> records.Inbound:
-        known = {"id": comment.id, "thread": comment.incident, "text": comment.text}
-        version = {"revision": str(comment.version)}
         if comment.change == "deleted":
-            return records.Deletion(id=comment.id, at=comment.updated_at, thread=comment.incident)
+            return records.Deletion(id=comment.id, thread=comment.incident, at=comment.updated_at)
         if comment.change == "updated":
-            return records.Edit(**known, **version, at=comment.updated_at)
+            return records.Edit(
+                id=comment.id,
+                thread=comment.incident,
+                at=comment.updated_at,
+                revision=str(comment.version),
+                text=comment.text,
+            )
         if comment.change != "created":
             return records.Ignored(reason="unknown change")
         own = comment.author.id == self.account
-        more = {"kind": Kind.COMMENT, "sent_at": comment.created_at, "author": comment.author}
-        message = records.Message(**known, **version, **more, url=comment.url, own=own)
+        message = records.Message(
+            id=comment.id,
+            kind=Kind.COMMENT,
+            thread=comment.incident,
+            sent_at=comment.created_at,
+            author=comment.author,
+            text=comment.text,
+            url=comment.url,
+            own=own,
+            revision=str(comment.version),
+        )
         return records.Echo(message=message) if own else message
 
     @hook
@@ -134,6 +147,22 @@ class StatusPage(Channel):
         events = tuple(self._event(one) for one in page.comments)
         return records.Polled(events=events, cursor=page.next or wanted.cursor, more=bool(events))
 
+    async def _call(
+        self, method: str, path: str, *, otherwise: type[PluginError], **more: Any
+    ) -> httpx.Response:
+        """Call the API. Raises: `otherwise` where nobody knows whether the network acted."""
+        headers = {"Authorization": f"Bearer {self.config.token.reveal()}"}
+        where = f"{method} {path}"
+        try:
+            url = (self.api_url or HOST) + path
+            answer = await self.http.request(method, url, headers=headers, **more)
+        except httpx.TransportError as error:
+            kind = RetryLater if was_not_sent(error) else otherwise
+            raise kind(f"{where}: {type(error).__name__}") from error
+        if not answer.is_success:
+            raise _refusal(answer, f"{where}: HTTP {answer.status_code}", otherwise)
+        return answer
+
     @hook
     async def reply(self, outgoing: records.Outgoing) -> records.Receipt:
         """Answer a comment."""
@@ -152,22 +181,6 @@ class StatusPage(Channel):
             if ours and one.id not in outgoing.taken and one.created_at >= _earliest(outgoing):
                 return records.Found(status="found", ids=(one.id,))
         return records.Found(status="absent")
-
-    async def _call(
-        self, method: str, path: str, *, otherwise: type[PluginError], **more: Any
-    ) -> httpx.Response:
-        """Call the API. Raises: `otherwise` where nobody knows whether the network acted."""
-        headers = {"Authorization": f"Bearer {self.config.token.reveal()}"}
-        where = f"{method} {path}"
-        try:
-            url = (self.api_url or HOST) + path
-            answer = await self.http.request(method, url, headers=headers, **more)
-        except httpx.TransportError as error:
-            kind = RetryLater if was_not_sent(error) else otherwise
-            raise kind(f"{where}: {type(error).__name__}") from error
-        if not answer.is_success:
-            raise _refusal(answer, f"{where}: HTTP {answer.status_code}", otherwise)
-        return answer
 
 
 def _refusal(answer: httpx.Response, reason: str, otherwise: type[PluginError]) -> PluginError:

@@ -8,6 +8,6 @@ from statuspage import StatusPage
 class TestStatusPage(Conformance):
     plugin = StatusPage
     config = {"page_id": "p1", "token": "a-token", "webhook_secret": "a-secret"}
-    fixtures = Path(__file__).parents[1] / "fixtures"
+    fixtures = Path(__file__).parent / "fixtures"
     simulator = StatusPageSimulator
     level = 3

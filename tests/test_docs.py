@@ -21,7 +21,8 @@ from channelmix.cli import COMMANDS
 from channelmix.cli import channelmix as program
 from channelmix.discovery import installed
 from channelmix.hookspecs import PROJECT, Channel, Hooks
-from channelmix.testing.conformance import checks
+from channelmix.testing import clock, lent, server, simulator, stage
+from channelmix.testing.conformance import checks, suite
 
 ROOT = Path(__file__).parents[1]
 Page = BeautifulSoup
@@ -60,7 +61,8 @@ def _text(tag: Tag) -> str:
 
 
 def _signatures(section: Tag) -> list[str]:
-    return ["".join(block.get_text().split()) for block in section.find_all("pre")]
+    blocks = [block.get_text().replace("'", "") for block in section.find_all("pre")]
+    return ["".join(block.split()) for block in blocks]
 
 
 def _rows(section: Tag) -> dict[str, str]:
@@ -219,6 +221,34 @@ def missing_checks(page: Page) -> list[str]:
     return found
 
 
+def missing_testing(page: Page) -> list[str]:
+    """Name what authors of plugins test with and the page lacks, or shows in another way."""
+    found: list[str] = []
+    for module in (suite, stage, simulator, clock, lent, server):
+        for cls in _classes(module):
+            if issubclass(cls, Exception | Warning):
+                continue
+            section = _section(page, cls.__name__)
+            if section is None:
+                found.append(cls.__name__)
+                continue
+            fields = fields_of(cls) if attrs.has(cls) else ()
+            names = [one.name for one in fields if one.name in cls.__annotations__]
+            rows = [one for one in names or vars(cls).get("__annotations__", {}) if one[0] != "_"]
+            shown, text = _rows(section), "".join(_signatures(section)) + _text(section)
+            found += [f"{cls.__name__}.{one}" for one in rows if one not in shown]
+            methods = [
+                name
+                for name, value in vars(cls).items()
+                if not name.startswith(("_", "test_")) and inspect.isroutine(value)
+            ]
+            found += [f"{cls.__name__}.{one}" for one in methods if f"{one}(" not in text]
+    for function in (stage.on_stage, server.serve):
+        if _section(page, function.__name__) is None:
+            found.append(function.__name__)
+    return found
+
+
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
@@ -232,6 +262,7 @@ PARTS: list[tuple[str, Callable[[Page], list[str]], str]] = [
     ("commands", missing_commands, "ledger"),
     ("desk", missing_methods, "receive"),
     ("checks", missing_checks, "C201"),
+    ("testing", missing_testing, "Simulator"),
 ]
 parts = pytest.mark.parametrize(
     ("name", "missing", "title"), PARTS, ids=[part[1].__name__ for part in PARTS]
@@ -267,6 +298,21 @@ def test_another_signature_is_noticed(site: Path) -> None:
     assert isinstance(block, Tag)
     block.string = block.get_text().replace("Polled", "Page")
     assert [line.partition(":")[0] for line in missing_hooks(page)] == ["poll"]
+
+
+def test_a_default_is_shown_as_it_is_written(site: Path) -> None:
+    vault = _section(_page(site, "hooks"), "Vault")
+    assert vault is not None
+    assert "name: str = 'token'" in _text(vault)
+    answer = _section(_page(site, "records"), "WebhookResponse")
+    assert answer is not None
+    assert _rows(answer)["body"] == "body str ''"
+
+
+def test_a_check_that_only_warns_says_so(site: Path) -> None:
+    section = _section(_page(site, "checks"), "C320")
+    assert section is not None
+    assert "Since 0.2; before 0.3 it only warns." in _text(section)
 
 
 def test_every_package_has_its_page(site: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 from channelmix import errors as families
@@ -18,9 +18,21 @@ from channelmix import records as module
 from channelmix.desk import Desk
 from channelmix.dispatch import DEADLINES
 from channelmix.registry import HOOKS
+from channelmix.settings import setting
+from channelmix.testing import clock, lent, server, simulator, stage
+from channelmix.testing.conformance import suite
 from markdown import code, docstring, linked, page, table
 from sphinx.pycode import ModuleAnalyzer
 
+TESTING = (suite, stage, simulator, clock, lent, server)
+PLAYED = {"on_stage", "serve"}
+"""The functions among them that are for authors."""
+CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    simulator.__name__: {
+        "FaultName": get_args(simulator.FaultName),
+        "Outcome": get_args(simulator.Outcome),
+    }
+}
 REMOVALS = Path(__file__).parents[2] / "core" / "removals.toml"
 
 
@@ -34,8 +46,30 @@ def own(of: ModuleType) -> Iterator[type]:
 def signature(function: Any, name: str | None = None) -> str:
     """Write a function as its `def` line, with the annotations of its source."""
     colour = "async def" if inspect.iscoroutinefunction(function) else "def"
-    parameters = inspect.signature(function)
-    return f"{colour} {name or function.__name__}{parameters}".replace("'", "")
+    line = f"{colour} {name or function.__name__}{_bare(inspect.signature(function))}"
+    if inspect.isasyncgenfunction(inspect.unwrap(function)):  # made into a context manager
+        return line.replace("AsyncIterator[", "AsyncContextManager[")
+    return line
+
+
+class _Written:
+    """An annotation as it stands in the source: inspect puts it into quotes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _bare(of: inspect.Signature) -> inspect.Signature:
+    parameters = [
+        one.replace(annotation=_Written(one.annotation)) if isinstance(one.annotation, str) else one
+        for one in of.parameters.values()
+    ]
+    returns = of.return_annotation
+    returns = _Written(returns) if isinstance(returns, str) else returns
+    return of.replace(parameters=parameters, return_annotation=returns)
 
 
 def hooks() -> str:
@@ -69,12 +103,12 @@ def _error(cls: type[Exception]) -> str:
     base = cls.__bases__[0].__name__
     heading = f"## `{cls.__name__}`"
     takes = f"({', '.join(_takes(cls))})" if "__init__" in vars(cls) else "(text)"
-    made = code(f"{cls.__name__}{takes}".replace("'", ""))
+    made = code(f"{cls.__name__}{takes}")
     return page([heading, docstring(cls), made, linked(f"It is a `{base}`.")])
 
 
 def _takes(cls: type[Exception]) -> list[str]:
-    parameters = str(inspect.signature(cls)).partition(" ->")[0]
+    parameters = str(_bare(inspect.signature(cls))).partition(" ->")[0]
     return [parameters.strip("()")]
 
 
@@ -151,6 +185,8 @@ def _default(value: Any) -> str:
         return f"`{made!r}`" if not made or attrs.has(type(made)) else "all of them"
     if isinstance(value, Enum):
         return f"`{type(value).__name__}.{value.name}`"
+    if isinstance(value, str):
+        return f"`{value!r}`"
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g} s"
     return f"`{value.__name__}`" if callable(value) else f"`{value}`"
@@ -158,12 +194,48 @@ def _default(value: Any) -> str:
 
 def _method(name: str, value: Any) -> str:
     function = getattr(value, "fget", None) or getattr(value, "__func__", value)
-    if name[0] == "_" or not inspect.isfunction(function):
+    if name.startswith(("_", "test_")) or not inspect.isfunction(function):
         return ""
     if isinstance(value, property):
         returns = inspect.signature(function).return_annotation
         return f"`.{name}` → `{returns}`: {docstring(function)}"
-    return page([code(signature(function)), docstring(function)])
+    return page([code(_wrapped(signature(function))), _told(function)])
+
+
+def _told(function: Any) -> str:
+    """Describe a method; one that a base class describes needs no words."""
+    return docstring(function) if inspect.getdoc(function) else ""
+
+
+def settings() -> str:
+    """Describe how a plugin declares its settings."""
+    return page([code(_wrapped(signature(setting))), docstring(setting)])
+
+
+def testing() -> str:
+    """Describe what the author of a plugin tests with, module by module."""
+    return page(
+        page([f"## `{of.__name__.removesuffix('.suite')}`", linked(_intro(of)), *_public(of)])
+        for of in TESTING
+    )
+
+
+def _intro(of: ModuleType) -> str:
+    return inspect.cleandoc(of.__doc__ or "").partition("\n")[0]
+
+
+def _public(of: ModuleType) -> Iterator[str]:
+    docs = _docs(of)
+    for name, value in vars(of).items():
+        if name[0] == "_" or getattr(value, "__module__", "") != of.__name__:
+            continue
+        if isinstance(value, type) and not issubclass(value, Exception | Warning):
+            yield _class(value, docs, level=3)
+        elif inspect.isfunction(value) and name in PLAYED:
+            yield page([f"### `{name}`", code(_wrapped(signature(value))), docstring(value)])
+    for name, values in CHOICES.get(of.__name__, {}).items():
+        listed = ", ".join(f"`{one}`" for one in values)
+        yield page([f"### `{name}`", f"One of {listed}. {docs.get(('', name), '')}"])
 
 
 def removals() -> str:

@@ -19,6 +19,8 @@ PARTS: Mapping[str, Callable[..., str]] = {
     "records": contract.records,
     "errors": contract.errors,
     "desk": contract.desk,
+    "settings": contract.settings,
+    "testing": contract.testing,
     "removals": contract.removals,
     "configuration": configuration.page,
     "commands": commands.page,

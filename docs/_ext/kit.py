@@ -24,7 +24,10 @@ def page() -> str:
 def _check(one: Check) -> str:
     title, _, remedy = one.docstring.partition("\n")
     told = linked(remedy.strip())
-    return joined([f"### {one.id}", f"**{title}**", told, f"Since {one.since}."])
+    since = f"Since {one.since}."
+    if one.fails_from != one.since:
+        since = f"Since {one.since}; before {one.fails_from} it only warns."
+    return joined([f"### {one.id}", f"**{title}**", told, since])
 
 
 def rules() -> str:

@@ -8,11 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from channelmix import errors, records
 from channelmix.registry import HOOKS
+from channelmix.testing import clock, lent, simulator, stage
+from channelmix.testing.conformance import Conformance
 
 PAGES: Mapping[str, str] = {
     **{name: "records.md" for name in vars(records) if name[0].isupper()},
     **{name: "errors.md" for name in vars(errors) if name[0].isupper()},
     **dict.fromkeys(HOOKS, "hooks.md"),
+    **{
+        name: "testing.md"
+        for module in (clock, lent, simulator, stage)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and name[0] != "_"
+    },
+    Conformance.__name__: "testing.md",
 }
 """The page of the reference on which a name has its heading."""
 _RAISES = re.compile(r"\bRaises: ")

@@ -203,11 +203,12 @@ class Hooks:
 
     @_spec
     def split(self, payload: Payload) -> Split:
-        """Cut what the network sent, a webhook body or the answer to a poll, into raw events.
+        """Cut what the network sent into raw events: a webhook body, or a file with such things.
 
-        Pure, and tolerant of content: it needs to find only the borders, the accounts and the
-        keys. Where an app serves several networks, who is asked first may be another network's
-        plugin; the one whose account an event names then cuts that event again.
+        What `poll` returns is cut already. Pure, and tolerant of content: it needs to find only the
+        borders, the accounts and the keys. Where an app serves several networks, who is asked first
+        may be another network's plugin; the one whose account an event names then cuts that event
+        again.
         Raises: `InvalidPayload`; the core then stores the payload whole.
         """
         raise NotImplementedError
@@ -216,8 +217,9 @@ class Hooks:
     async def poll(self, wanted: Poll) -> Polled:
         """Fetch one page of one source, from its cursor on.
 
-        The same cursor may come twice. Raises: `RetryLater`, `AuthorizationLost`, `Rejected`
-        (for a `Lookup`: the object is gone).
+        The same cursor may come twice. It may make several calls, and put what they tell into the
+        events. Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (for a `Lookup`: the object is
+        gone; for a list: it is not there, or not for us, and is left alone for a while).
         """
         raise NotImplementedError
 
@@ -257,6 +259,9 @@ class Hooks:
     @_spec
     async def reply(self, outgoing: Outgoing) -> Receipt:
         """Carry out one outgoing part with one call to the network, never retried inside.
+
+        Calls that say nothing (to look, to upload) may come before it. If its time runs out, or
+        it is cancelled, the part is uncertain.
 
         Raises: `RetryLater` (it was surely not carried out), `Uncertain` (it may have been),
         `Rejected`, `WindowClosed`, `AuthorizationLost`.
@@ -331,7 +336,10 @@ class Channel(Plugin):
     App: ClassVar[type | None] = None
     """The attrs class of what channels of one app share, None if there is no such thing."""
     account_field: ClassVar[str]
-    """The field of `Config` that holds the account id which webhooks name (`page_id`)."""
+    """The field of `Config` that holds the account id which webhooks name (`page_id`).
+
+    Without webhooks it is any name of the account that is its own in all the network.
+    """
     sources: ClassVar[Sequence[Source]] = ()
     limits: ClassVar[Sequence[Limits]] = ()
 
@@ -339,7 +347,10 @@ class Channel(Plugin):
     api_url: str | None = None
     """Where the network is, if not at its own address: a simulator or a proxy."""
     siblings: frozenset[str] = frozenset()
-    """The accounts of the desk's other channels on the same network: what they say is ours."""
+    """The accounts of the desk's other channels on the same network: what they say is ours.
+
+    A message of theirs is an `Echo`, with `own=True`, and makes no ticket.
+    """
 
     @property
     def account(self) -> str:

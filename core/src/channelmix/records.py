@@ -18,25 +18,38 @@ class Kind(StrEnum):
     """What sort of utterance a message is."""
 
     POST = "post"
+    """Written on our page or profile, or ours: it begins a thread."""
     COMMENT = "comment"
+    """In public below something of ours: a comment, an answer to our post or to our reply."""
     DIRECT_MESSAGE = "direct_message"
+    """Only we can read it; the action that answers it is `private_reply`."""
     MENTION = "mention"
+    """In public elsewhere, with our name in it. Below something of ours it is a comment."""
     REVIEW = "review"
+    """A judgement of us, with or without stars (`Message.rating`)."""
     STORY_REPLY = "story_reply"
+    """An answer to something of ours that vanishes by itself; only we can read it."""
 
 
 class Action(StrEnum):
     """What can be done at a network; a channel declares which in its `limits`."""
 
     PUBLIC_REPLY = "public_reply"
+    """Answers where everybody reads it: below a post, a comment, a mention, a review."""
     PRIVATE_REPLY = "private_reply"
+    """Answers so that only the customer reads it: a direct message, or in private to a comment."""
     HIDE = "hide"
+    """Hides what the customer said from others."""
     UNHIDE = "unhide"
     LIKE = "like"
     EDIT = "edit"
+    """Changes a message of our own, `Outgoing.own_id`, to `text`."""
     DELETE = "delete"
+    """Deletes a message of our own, `Outgoing.own_id`, or without one the customer's."""
     BAN = "ban"
+    """Lets the author of the message say no more."""
     PUBLISH = "publish"
+    """Says something new that answers nothing: `Outgoing.target` is None."""
 
 
 class Road(StrEnum):
@@ -246,7 +259,7 @@ class Attachment:
     size: int | None = None
     """Bytes, where the network says."""
     text: str | None = None
-    """What there is to read: a title, an address, coordinates."""
+    """What there is to read: a picture's description, a title, an address, coordinates."""
     path: str | None = None
     """The local file with its bytes, where the core has them."""
 
@@ -258,7 +271,11 @@ class Message:
     id: str
     kind: Kind
     thread: str
-    """The public post with its comments, or the direct conversation, as the network has it."""
+    """The public post with its comments, or the direct conversation, as the network has it.
+
+    An id of the network, the same for all that belongs together and for ever; a poll may ask for it
+    with one more call. Where there is none, the id of the first message.
+    """
     sent_at: datetime
     author: Identity | None = None
     """None where the network does not tell."""
@@ -269,7 +286,7 @@ class Message:
     url: str | None = None
     """The permanent link, to answer natively."""
     own: bool = False
-    """Said by the channel's own account."""
+    """Said by the channel's own account, or by another of ours (`Channel.siblings`)."""
     revision: str | None = None
     """The network's name for this version; left out, the text's hash is one."""
     hidden: bool | None = None
@@ -289,7 +306,11 @@ class Message:
 
 @frozen(kw_only=True)
 class Edit:
-    """A message changed. A field that is None did not."""
+    """A message changed. A field that is None did not.
+
+    It may come before its message, and then waits for it. A `Message` whose id is known and whose
+    `revision` is new says the same; one that was edited before it was first seen is a `Message`.
+    """
 
     id: str
     at: datetime
@@ -302,10 +323,11 @@ class Edit:
 
 @frozen(kw_only=True)
 class Deletion:
-    """A message was taken back. What it said is scrubbed everywhere."""
+    """A message was taken back. What it said is scrubbed everywhere, and cannot be had again."""
 
     id: str
     at: datetime
+    """When; where the network gives no time, when it was noticed."""
     thread: str | None = None
 
 
@@ -478,7 +500,10 @@ def _media(kinds: Iterable[AttachmentKind]) -> frozenset[AttachmentKind]:
 class Limits:
     """What a channel allows for some actions on some kinds of message.
 
-    A channel lists several; the first that names the action and the kind holds.
+    A channel lists several; the first that names the action and the kind holds. Where they depend
+    on `config` (a server that allows more), the plugin sets `self.limits` when it is made. What
+    depends on the one message answered (a mention that comes first), or on what is attached
+    together, is for the hook `review`: a finding that blocks is shown before anything is sent.
     """
 
     actions: frozenset[Action] = field(converter=_actions)
@@ -592,7 +617,10 @@ class Outgoing:
     """The external id of the part before, where an action has several; None for the first."""
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
-    """Each has a `path` with the bytes to upload, or a `url` that the network can reach."""
+    """Each has a `path` with the bytes to upload, or a `url` that the network can reach.
+
+    What an agent sends has a path; refuse a bare `url` (`Rejected`) if the network cannot fetch it.
+    """
     automatic: bool = False
     window_opened_at: datetime | None = None
     details: Mapping[str, str] = field(factory=dict)

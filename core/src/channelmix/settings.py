@@ -46,7 +46,9 @@ def setting(
 
     `help` is one sentence for the person who fills in the file; it shows in the JSON Schema and
     in the starter file. A setting without `default` and `factory` is required. `example` is a
-    value for the starter file, where nobody could guess one.
+    value for the starter file, where nobody could guess one. `validator` gets the instance, the
+    attribute and the value, and raises `ValueError` with what is wrong. A type may be text, a
+    number, true or false, `timedelta`, an enum, `Secret`, a tuple or a mapping of these.
     """
     metadata = {"help": help, "example": example}
     if factory is not None:

@@ -22,8 +22,8 @@ async def c217_edits_arrive(subject: Subject) -> AsyncIterator[str]:
     """What a customer edits arrives, by webhook or by the next poll.
 
     As an `Edit`, or as the same `Message` in another `revision`. A network that pushes nothing is
-    looked at again: see [a network that is only polled](../how-to/polled.md). The check plays when
-    the simulator has `customer_edits`.
+    looked at again: the how-to "A network that is only polled" shows it. The check plays when the
+    simulator has `customer_edits`.
     """
 
     def changed(inbound: Inbound, ident: str) -> bool:
@@ -43,8 +43,8 @@ async def c218_deletions_arrive(subject: Subject) -> AsyncIterator[str]:
     """What a customer takes back arrives as a `Deletion`, by webhook or by the next poll.
 
     The core then scrubs it. A network that pushes nothing shows it no more: the poll remembers what
-    it saw and looks again, see [a network that is only polled](../how-to/polled.md). The check
-    plays when the simulator has `customer_deletes`.
+    it saw and looks again, as the how-to "A network that is only polled" shows. The check plays
+    when the simulator has `customer_deletes`.
     """
 
     def gone(inbound: Inbound, ident: str) -> bool:

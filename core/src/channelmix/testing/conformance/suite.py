@@ -45,21 +45,22 @@ class Result:
 
 
 class Conformance:
-    """The whole kit, for one plugin.
+    """The whole kit, for one plugin: a subclass in your tests says which.
 
-    class TestConformance(Conformance):
-        plugin = StatusPage
-        config = {"page_id": "p1", "token": "secret"}
-        fixtures = Path(__file__).parent / "fixtures"
-        simulator = StatusPageSimulator
+    pytest runs it like any other class of tests, and `channelmix conform` finds it. Each check is a
+    method; what does not apply is skipped, with the reason.
     """
 
     plugin: ClassVar[type[Plugin]]
     """The class under test."""
     config: ClassVar[Mapping[str, Any]] = {}
-    """A good section of the configuration, those keys included that channels of one app share."""
+    """A good section of the configuration, those keys included that channels of one app share.
+
+    Where the simulator is talked to, its `section` lies over this, and its `vault` wins over
+    optional secrets that only stand here.
+    """
     fixtures: ClassVar[Path | None] = None
-    """The folder with payloads and what they mean (`channelmix.testing.conformance.fixtures`)."""
+    """The folder with payloads, each beside what it means. None: no payload is checked."""
     simulator: ClassVar[type[Simulator] | None] = None
     """The network, simulated. Without one, polls and replies are not checked."""
     level: ClassVar[int] = 4

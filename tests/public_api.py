@@ -37,8 +37,10 @@ MODULES = (
     "channelmix.config",
     "channelmix.secrets",
     "channelmix.testing.clock",
+    "channelmix.testing.lent",
     "channelmix.testing.server",
     "channelmix.testing.simulator",
+    "channelmix.testing.stage",
     "channelmix.testing.conformance",
 )
 """What plugins and hosts may import. Everything else is the core's own business."""

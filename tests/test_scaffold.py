@@ -90,6 +90,8 @@ def test_it_has_the_files_that_every_network_has(tmp_path: Path, kind: dict[str,
     assert files >= {
         "README.md",
         "CHANGELOG.md",
+        "LICENSE",
+        "tests/helpers.py",
         "quality.toml",
         "pyproject.toml",
         f"{package}/plugin.py",
@@ -102,6 +104,10 @@ def test_it_has_the_files_that_every_network_has(tmp_path: Path, kind: dict[str,
     assert (f"{package}/signing.py" in files) is kind["push"]
     assert (f"{package}/client.py" in files) is (kind["poll"] or kind["reply"])
     assert (f"{package}/replies.py" in files) is kind["reply"]
+    own = "tests/test_channelmix_town_square.py"
+    assert (own in files) is (kind["push"] or kind["poll"])
+    assert "Copyright (c) 20" in (tmp_path / "LICENSE").read_text()
+    assert "anna" in (tmp_path / "LICENSE").read_text()
     assert not [name for name in files if name.endswith(".jinja")]
 
 

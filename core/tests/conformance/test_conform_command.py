@@ -65,7 +65,7 @@ def test_the_folder_here_is_checked_and_told_as_a_table(conform: Any) -> None:
     done = conform("--level", "3")
     assert done.code == 0, done
     assert "Noticeboard" in done.out.splitlines()[0]
-    assert "level 3, replies well: 19 passed" in done.out
+    assert "level 3, replies well: 21 passed" in done.out
 
 
 @pytest.mark.slow
@@ -76,6 +76,40 @@ def test_a_defect_is_told_with_what_to_do(board: Any, conform: Any) -> None:
     assert "C104   failed" in done.out
     assert "split: must be a plain `def`" in done.out
     assert "C104: Mark each hook with `@hook`" in done.out
+
+
+@pytest.mark.slow
+def test_a_suite_beside_the_plugin_is_found_with_its_helpers(board: Any, conform: Any) -> None:
+    (board.folder / "tests/test_noticeboard.py").unlink()
+    (board.folder / "helpers.py").write_text(
+        "from pathlib import Path\nHERE = Path(__file__).parent\n"
+    )
+    suite = SUITE.replace("Path(__file__).parents[1]", "HERE").replace(
+        "from pathlib import Path", "from helpers import HERE"
+    )
+    (board.folder / "test_noticeboard.py").write_text(suite)
+    [told] = json.loads(conform(".", "--json", "--level", "1").out)
+    assert (told["plugin"], told["conform"]) == ("Noticeboard", True)
+
+
+@pytest.mark.slow
+def test_two_packages_may_call_their_helpers_alike(
+    board: Any, conform: Any, tmp_path: Path
+) -> None:
+    code = "import sys\nfrom channelmix.testing.conformance.finding import suites\n"
+    code += "from pathlib import Path\n"
+    code += "print([one.name for each in sys.argv[1:] for one in suites(Path(each))])\n"
+    folders = []
+    for name in ("One", "Other"):
+        tests = tmp_path / name / "tests"
+        tests.mkdir(parents=True)
+        (tests / "helpers.py").write_text(f"class {name}:\n    pass\nPLUGIN = {name}\n")
+        use = "from channelmix.testing.conformance import Conformance\nfrom helpers import PLUGIN\n"
+        (tests / "test_it.py").write_text(f"{use}class TestIt(Conformance):\n    plugin = PLUGIN\n")
+        folders.append(str(tests.parent))
+    command = [sys.executable, "-c", code, *folders]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['One', 'Other']"
 
 
 @pytest.mark.slow

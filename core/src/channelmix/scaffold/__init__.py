@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Plan:
             "cls": "".join(word.capitalize() for word in words),
             "title": " ".join(word.capitalize() for word in words),
             "owner": self.owner,
+            "year": datetime.now(UTC).year,
             "push": self.push,
             "poll": self.poll,
             "reply": self.reply,
@@ -57,6 +59,7 @@ class Plan:
             "client.py": self.poll or self.reply,
             "replies.py": self.reply,
             "simulator.py": self.push or self.poll or self.reply,
+            "own.py": self.push or self.poll,
         }
         return {file for file, wanted in needed.items() if not wanted}
 
@@ -96,6 +99,7 @@ def write(plan: Plan, folder: Path) -> list[Path]:
 
 def _target(plan: Plan, template: str) -> str:
     renamed = template.removesuffix(".jinja").replace("src/package", f"src/{plan.package}")
+    renamed = renamed.replace("tests/own", f"tests/test_{plan.package}")
     return renamed.replace("tests/conformance", f"tests/test_{plan.package}_conformance")
 
 

@@ -5,6 +5,7 @@ Nothing is imported before a process of its own has imported it and lived.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -91,13 +92,13 @@ def _in_folder(folder: Path) -> Iterator[Wanted]:
     found = list(suites(folder))
     yield from found
     if modules and not found:
-        text = f"no subclass of Conformance is in {folder / 'tests'}"
+        text = f"no subclass of Conformance is in {folder}/tests, or in a test_*.py beside it"
         yield Wanted(name=name, problem=f"{text}: write one, four lines are enough")
 
 
 def suites(folder: Path) -> Iterator[Wanted]:
-    """Import the tests that use the kit, and yield the suites in them."""
-    for path in sorted((folder / "tests").rglob("test_*.py")):
+    """Import the tests that use the kit, in `tests` or beside it, and yield the suites in them."""
+    for path in sorted([*folder.glob("test_*.py"), *(folder / "tests").rglob("test_*.py")]):
         if "Conformance" not in path.read_text("utf-8", "replace"):
             continue
         try:
@@ -120,8 +121,24 @@ def _module(path: Path) -> Any:
         raise ImportError(f"{path} is no module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    with _beside(path):
+        spec.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Let a test import what lies beside it, under a name that the next package may use, too."""
+    folder, known = str(path.parent), set(sys.modules)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        for name in {one for one in set(sys.modules) - known if "." not in one}:
+            module = sys.modules.pop(name)
+            if importlib.util.find_spec(name) is not None:  # others find it as well: the plugin
+                sys.modules[name] = module
 
 
 def _installed(one: Installed) -> Iterator[Wanted]:

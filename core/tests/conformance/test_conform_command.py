@@ -93,9 +93,7 @@ def test_a_suite_beside_the_plugin_is_found_with_its_helpers(board: Any, conform
 
 
 @pytest.mark.slow
-def test_two_packages_may_call_their_helpers_alike(
-    board: Any, conform: Any, tmp_path: Path
-) -> None:
+def test_two_packages_may_call_their_helpers_alike(tmp_path: Path) -> None:
     code = "import sys\nfrom channelmix.testing.conformance.finding import suites\n"
     code += "from pathlib import Path\n"
     code += "print([one.name for each in sys.argv[1:] for one in suites(Path(each))])\n"

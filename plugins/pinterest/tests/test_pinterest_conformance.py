@@ -16,7 +16,6 @@ class TestConformance(Conformance):
     fixtures = Path(__file__).parent / "payloads"
     simulator = PinterestSimulator
     deviations = {
-        "C206": "a changed pin comes as the same pin in a later version, never as an event",
         "C210": "the network hands out no customer's words, only how many comments there are",
         "C314": "a pin needs a picture, and the kit has none: see test_pinterest_publishing.py",
     }

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import attrs
 
 from channelmix.errors import PluginError
-from channelmix.records import Action, Found
+from channelmix.records import Action, Found, Message
 from channelmix.testing.conformance.needs import REPLIES, answers_in_private, implements
 from channelmix.testing.conformance.registry import DoesNotApply, check
 from channelmix.testing.conformance.replying import speaking
@@ -38,23 +38,28 @@ async def c320_a_private_answer_stays_private(subject: Subject) -> AsyncIterator
         raise DoesNotApply("the simulator does not tell who can read an answer (`Spoken.private`)")
 
 
+def _one_conversation(one: Message | None, other: Message | None) -> bool:
+    """Say whether private answers to both would stand side by side."""
+    if one is None or other is None:
+        return True
+    same_author = one.author is not None and one.author == other.author
+    return same_author or one.thread == other.thread
+
+
 @check(*REPLIES, implements("reconcile"), since="0.2")
 async def c321_a_reply_is_looked_for_where_it_belongs(subject: Subject) -> AsyncIterator[str]:
     """The same words in answer to somebody else are not taken for an uncertain reply.
 
     Agents answer many people with one text. `reconcile` looks only below the message that was
     answered, or by the send key: else a reply that never arrived counts as sent. The check answers
-    one customer, loses the same answer to the next, and asks. In one conversation nobody can tell
-    two equal messages apart by their place, so it tries only what has a place of its own.
+    one message, loses the same answer to the next, and asks. In one private conversation nobody can
+    tell two equal answers apart by their place, so it tries only what has a place of its own.
     """
     async for living, way in speaking(subject):
         first = await way.outgoing(living, "Guten Tag")
         second = await way.outgoing(living, "Guten Tag")
         second = attrs.evolve(second, token=f"{second.token}-2")
-        if first.target is None or second.target is None:
-            continue
-        conversation = way.action is Action.PRIVATE_REPLY
-        if conversation and first.target.thread == second.target.thread:
+        if way.action is Action.PRIVATE_REPLY and _one_conversation(first.target, second.target):
             continue
         await living.ask("reply", first)
         living.sim.fault("close_before_accept")

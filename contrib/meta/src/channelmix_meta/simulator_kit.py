@@ -35,8 +35,9 @@ class Kit(InboxScript[W]):
         """Return what the account said in public and in conversations."""
         notes = [note for one in self.world.conversations.values() for note in one.notes]
         return [
-            Spoken(id=one.id, text=one.text, attachments=_attachments(one))
-            for one in (*self.public(), *notes)
+            Spoken(id=one.id, text=one.text, attachments=_attachments(one), private=private)
+            for some, private in ((self.public(), False), (notes, True))
+            for one in some
             if one.author == self.world.account
         ]
 

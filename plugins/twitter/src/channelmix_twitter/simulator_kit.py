@@ -74,8 +74,9 @@ class XKit(XSimulator):
         posts = [one for one in self.world.posts.values() if one.author == self.ours[0]]
         notes = [one for one in self.world.directs.values() if one.sender == self.ours[0]]
         return [
-            *(Spoken(id=one.id, text=one.text, attachments=len(one.media)) for one in posts),
-            *(Spoken(id=one.id, text=one.text, attachments=len(one.media)) for one in notes),
+            Spoken(id=one.id, text=one.text, attachments=len(one.media), private=private)
+            for some, private in ((posts, False), (notes, True))
+            for one in some
         ]
 
     def sends(self, request: Request) -> bool:

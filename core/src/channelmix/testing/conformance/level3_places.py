@@ -28,9 +28,10 @@ async def c320_a_private_answer_stays_private(subject: Subject) -> AsyncIterator
     async for living, way in speaking(subject):
         if way.action is not Action.PRIVATE_REPLY:
             continue
-        before = len(living.sim.spoken())
-        await living.ask("reply", await way.outgoing(living, "Ihre Rechnung liegt bei."))
-        for one in living.sim.spoken()[before:]:
+        outgoing = await way.outgoing(living, "Ihre Rechnung liegt bei.")
+        before = {one.id for one in living.sim.spoken()}
+        await living.ask("reply", outgoing)
+        for one in (one for one in living.sim.spoken() if one.id not in before):
             told = told or one.private is not None
             if one.private is False:
                 yield f"{way}: everybody can read {one.id}"

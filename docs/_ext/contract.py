@@ -47,7 +47,7 @@ def signature(function: Any, name: str | None = None) -> str:
     """Write a function as its `def` line, with the annotations of its source."""
     colour = "async def" if inspect.iscoroutinefunction(function) else "def"
     line = f"{colour} {name or function.__name__}{_bare(inspect.signature(function))}"
-    if inspect.isasyncgenfunction(inspect.unwrap(function)):  # made into a context manager
+    if hasattr(function, "__wrapped__"):  # made into a context manager
         return line.replace("AsyncIterator[", "AsyncContextManager[")
     return line
 

@@ -32,7 +32,7 @@ class Client:
     host: str
     token: str | None = field(default=None, repr=False)
 
-    async def call(  # noqa: PLR0913 - each says something else about one request
+    async def call(
         self,
         method: str,
         path: str,

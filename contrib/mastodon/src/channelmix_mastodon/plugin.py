@@ -65,15 +65,16 @@ class Mastodon(Channel):
             account=self.account, siblings=self.siblings, app_name=self.config.app_name
         )
 
-    async def client(self) -> Client:
+    async def client(self, lent: Services | None = None) -> Client:
         """Return the API as this account sees it. Raises: `AuthorizationLost`."""
-        token = self.config.access_token.reveal() if self.config.access_token else None
-        if token is None:
-            kept = await self.services.vault.get() or {}
-            token = kept.get("access_token")
+        services = lent or self.services
+        if self.config.access_token:
+            token = self.config.access_token.reveal()
+        else:
+            token = (await services.vault.get() or {}).get("access_token", "")
         if not token:
             raise AuthorizationLost(f"nobody is logged in: {CONNECT}")
-        return Client(services=self.services, host=self.host, token=token)
+        return Client(services=services, host=self.host, token=token)
 
     async def me(self, client: Client) -> str:
         """Return the account's number at its server."""
@@ -121,7 +122,7 @@ class Mastodon(Channel):
     async def check(self, services: Services) -> Checked:
         """Ask the server whose the token is, and what it may do."""
         try:
-            client = await self.client()
+            client = await self.client(services)
             account = await whoami(client, Rejected)
             app = await client.call(
                 "GET", "/api/v1/apps/verify_credentials", otherwise=RetryLater, refused=Rejected

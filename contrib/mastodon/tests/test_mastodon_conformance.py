@@ -1,7 +1,6 @@
 from pathlib import Path
 
 from channelmix.testing.conformance import Conformance
-
 from channelmix_mastodon.plugin import Mastodon
 from channelmix_mastodon.simulator import MastodonSimulator
 

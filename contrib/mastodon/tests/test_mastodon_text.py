@@ -1,5 +1,4 @@
 import pytest
-
 from channelmix_mastodon import text
 
 AT = '<span class="h-card"><a href="https://a.example/@b" class="u-url mention">@<span>b</span></a>'
@@ -12,8 +11,10 @@ AT = '<span class="h-card"><a href="https://a.example/@b" class="u-url mention">
         ("<p>Fish &amp; chips &lt;3 &#128591;</p>", "Fish & chips <3 🙏"),
         (f"<p>{AT}</span> hello</p>", "@b hello"),
         (
-            '<p><a href="https://a.example/long"><span class="invisible">https://</span>'
-            '<span class="ellipsis">a.example</span><span class="invisible">/long</span></a></p>',
+            (
+                '<p><a href="https://a.example/long"><span class="invisible">https://</span>'
+                '<span class="ellipsis">a.example</span><span class="invisible">/long</span></a></p>'
+            ),
             "https://a.example/long",
         ),
         ('<a href="https://a.example/x">here</a>.', "here (https://a.example/x)."),
@@ -56,5 +57,5 @@ def test_length_is_counted_as_the_server_does(said: str, length: int) -> None:
         ("@mira@kunden.example.org yes", False),
     ],
 )
-def test_a_mention_is_known(said: str, named: bool) -> None:
+def test_a_mention_is_known(said: str, *, named: bool) -> None:
     assert text.mentions(said, "mira@kunden.example") is named

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from attrs import evolve, frozen
-from channelmix.errors import PluginError, Rejected, RetryLater
+from channelmix.errors import Rejected, RetryLater
 from channelmix.records import Connect, Connected
 
 from channelmix_mastodon import wire
@@ -34,7 +34,7 @@ class Login:
             "redirect_uris": request.redirect_uri,
             "scopes": SCOPES,
         }
-        app = await self._post("/api/v1/apps", wire.App, form)
+        app = await self._post("/api/v1/apps", wire.Registered, form)
         memory = {
             "state": secrets.token_urlsafe(32),
             "verifier": secrets.token_urlsafe(48),
@@ -77,14 +77,10 @@ class Login:
         return {"access_token": token, **app}, account
 
     async def _post(self, path: str, kind: type[wire.Wire], form: Mapping[str, str]) -> wire.Wire:
-        answer = await self.client.call(
-            "POST", path, otherwise=RetryLater, lost=Rejected, data=dict(form)
-        )
-        return wire.convert(wire.loads(answer.content, RetryLater), kind, RetryLater)
+        answer = await self.client.call("POST", path, data=dict(form))
+        return wire.read(answer.content, kind, RetryLater)
 
 
-async def whoami(client: Client, refused: type[PluginError] = RetryLater) -> wire.Account:
+async def whoami(client: Client) -> wire.Account:
     """Return the account that the token is for."""
-    path = "/api/v1/accounts/verify_credentials"
-    answer = await client.call("GET", path, otherwise=RetryLater, refused=refused, missing=refused)
-    return wire.convert(wire.loads(answer.content, RetryLater), wire.Account, RetryLater)
+    return await client.get("/api/v1/accounts/verify_credentials", wire.Account)

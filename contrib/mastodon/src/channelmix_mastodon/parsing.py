@@ -7,13 +7,12 @@ poll that notices one writes it down so.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import digest, encode
 from channelmix.records import (
     Attachment,
     AttachmentKind,
@@ -82,28 +81,25 @@ class Whose:
 
 def event(item: Mapping[str, Any], account: str) -> RawEvent:
     """Make a raw event of one item; its key is made of ids and times of edits alone."""
-    body = json.dumps(item, sort_keys=True).encode()
-    return RawEvent(key=_key(item, body), body=body, account=account)
+    return RawEvent(key=_key(item), body=encode(item, sort=True), account=account)
 
 
-def _key(item: Mapping[str, Any], body: bytes) -> str:
+def _key(item: Mapping[str, Any]) -> str:
     match item:
         case {"event": "delete", "payload": str(number)}:
             return f"delete:{number}"
         case {"event": "status.update", "payload": {"id": str(number), "edited_at": str(at)}}:
             return f"edit:{number}:{at}"
-        case {"event": str()}:
-            return f"other:{hashlib.sha256(body).hexdigest()}"
         case {"id": str(number), "type": str(), "created_at": str()}:
             return f"notification:{number}"
         case {"id": str(number), "content": str()}:
             return f"status:{number}"
-    return f"other:{hashlib.sha256(body).hexdigest()}"
+    return f"other:{digest(item)}"
 
 
 def ingest(raw: RawEvent, whose: Whose) -> Inbound:
     """Say what one event means. Raises: `InvalidPayload`."""
-    item = wire.convert(wire.loads(raw.body), dict[str, Any])
+    item = wire.read(raw.body, dict[str, Any])
     thread = item.get(THREAD)
     if thread is not None and not isinstance(thread, str):
         raise InvalidPayload("a thread is named by an id")

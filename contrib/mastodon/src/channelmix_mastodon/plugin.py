@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import define, field
 from channelmix import Channel, hook
-from channelmix.errors import AuthorizationLost, InvalidPayload, Rejected, RetryLater
+from channelmix.errors import AuthorizationLost, Rejected
 from channelmix.hookspecs import Services
 from channelmix.records import (
     Checked,
@@ -116,24 +116,25 @@ class Mastodon(Channel):
     async def reconcile(self, outgoing: Outgoing) -> Found:
         """Look whether something uncertain was carried out."""
         client = await self.client()
-        return await Speaker(client=client).find(outgoing, await self.me(client))
+        try:
+            return await Speaker(client=client).find(outgoing, await self.me(client))
+        except Rejected as error:
+            return Found(status="unknown", why=str(error))
 
     @hook
     async def check(self, services: Services) -> Checked:
         """Ask the server whose the token is, and what it may do."""
         try:
             client = await self.client(services)
-            account = await whoami(client, Rejected)
-            app = await client.call(
-                "GET", "/api/v1/apps/verify_credentials", otherwise=RetryLater, refused=Rejected
-            )
+            account = await whoami(client)
+            app = await client.get("/api/v1/apps/verify_credentials", wire.App)
         except (AuthorizationLost, Rejected) as error:
             return Checked(findings=(Finding(level="block", code="login", text=str(error)),))
         findings = []
         if self.whose.address(account.acct) != self.account:
             text = f"the token is @{account.acct}'s, not @{self.account}'s: {CONNECT}"
             findings.append(Finding(level="block", code="account", text=text))
-        if missing := _missing(app.content):
+        if missing := _missing(app):
             text = f"the token does not allow {', '.join(missing)}: {CONNECT}"
             findings.append(Finding(level="block", code="scopes", text=text))
         return Checked(findings=tuple(findings))
@@ -144,9 +145,12 @@ class Mastodon(Channel):
         login = Login(
             client=Client(services=self.services, host=self.host), app_name=self.config.app_name
         )
-        if request.callback is None:
-            return await login.begin(request)
-        kept, account = await login.finish(request)
+        try:
+            if request.callback is None:
+                return await login.begin(request)
+            kept, account = await login.finish(request)
+        except AuthorizationLost as error:
+            raise Rejected(str(error)) from error
         address = self.whose.address(account.acct)
         if address != self.account:
             raise Rejected(
@@ -157,11 +161,8 @@ class Mastodon(Channel):
         return Connected(account=f"@{address}")
 
 
-def _missing(body: bytes) -> list[str]:
+def _missing(app: wire.App) -> list[str]:
     """Return the permissions that an app lacks, where the server says which it has."""
-    try:
-        scopes = wire.convert(wire.loads(body), wire.Permissions).scopes
-    except InvalidPayload:
+    if app.scopes is None:
         return []
-    given = set(scopes)
-    return [one for one in SCOPES.split() if not {one, one.partition(":")[0]} & given]
+    return [one for one in SCOPES.split() if not {one, one.partition(":")[0]} & {*app.scopes}]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import frozen
-from channelmix.errors import InvalidPayload, RetryLater
 from channelmix.records import Polled, RawEvent
 
 from channelmix_mastodon import wire
-from channelmix_mastodon.client import Client, Gone
+from channelmix_mastodon.client import Client, Gone, Params
 from channelmix_mastodon.parsing import ASKED, THREAD, event
 
-Params = Sequence[tuple[str, str]]
+Items = list[dict[str, Any]]
 
 PAGE = 20
 """How many items a page has: for each that answers something its thread is asked as well."""
@@ -63,12 +62,11 @@ class Poller:
             return Polled(events=events, cursor={"after": newest})
         return Polled(events=events, cursor={"before": ids[-1], "newest": newest}, more=True)
 
-    async def _list(self, path: str, params: Params) -> list[dict[str, Any]]:
+    async def _list(self, path: str, params: Params, limit: int = PAGE) -> Items:
         """Return a page, newest first."""
-        asked = (*params, ("limit", str(PAGE)))
-        return wire.items(await self._get(path, asked), RetryLater)
+        return await self.client.get(path, Items, (*params, ("limit", str(limit))))
 
-    def _young(self, items: Iterable[dict[str, Any]], days: int) -> list[dict[str, Any]]:
+    def _young(self, items: Iterable[dict[str, Any]], days: int) -> Items:
         oldest = self.now - timedelta(days=days)
         stamped = ((one, wire.stamp(one)) for one in items)
         return [one for one, at in stamped if at is None or at.created_at >= oldest]
@@ -83,22 +81,21 @@ class Poller:
             return item
         path = f"/api/v1/statuses/{status.get('id')}/context"
         try:
-            body = await self._get(path, missing=Gone)
+            above = (await self.client.get(path, wire.Context)).ancestors
         except Gone:
             return item
-        above = wire.convert(wire.loads(body, RetryLater), wire.Context, RetryLater).ancestors
         return {**item, THREAD: above[0].id} if above else item
 
     async def changes(self, cursor: Any, *, backfill: int, watch: int) -> Polled:
         """Look at the posts of the last days again: which were edited, which are gone."""
         watched: Mapping[str, str] = cursor or {}
-        asked = (*MENTIONS, ("limit", str(NEWEST)))
-        newest = wire.items(await self._get("/api/v1/notifications", asked), RetryLater)
+        newest = await self._list("/api/v1/notifications", MENTIONS, NEWEST)
         listed = (one["status"] for one in newest if isinstance(one.get("status"), dict))
         found = _by_id(self._young(listed, backfill if cursor is None else watch))
         rest = [one for one in watched if one not in found]
         for chunk in (rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)):
-            found |= _by_id(await self._statuses(chunk))
+            asked = [("id[]", one) for one in chunk]
+            found |= _by_id(await self.client.get("/api/v1/statuses", Items, asked))
         lost = [one for one in rest if one not in found]
         gone = [one for one in lost[:CHUNK] if await self._is_gone(one)]
         events = [
@@ -114,36 +111,19 @@ class Poller:
     def _change(self, name: str, payload: Any, **more: str) -> RawEvent:
         return event({"event": name, "payload": payload, **more}, self.account)
 
-    async def _statuses(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        body = await self._get("/api/v1/statuses", [("id[]", one) for one in ids])
-        return wire.items(body, RetryLater)
-
     async def _is_gone(self, number: str) -> bool:
         try:
-            await self._get(f"/api/v1/statuses/{number}", missing=Gone)
+            await self.client.get(f"/api/v1/statuses/{number}", wire.Ancestor)
         except Gone:
             return True
         return False
-
-    async def _get(
-        self, path: str, params: Params = (), *, missing: type[Gone | RetryLater] = RetryLater
-    ) -> bytes:
-        answer = await self.client.call(
-            "GET",
-            path,
-            otherwise=RetryLater,
-            refused=RetryLater,
-            missing=missing,
-            params=list(params),
-        )
-        return answer.content
 
 
 def _by_id(statuses: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {one["id"]: one for one in statuses if isinstance(one.get("id"), str)}
 
 
-def _ids(items: Iterable[dict[str, Any]]) -> list[str]:
+def _ids(items: Items) -> list[str]:
     return [one["id"] for one in items if isinstance(one.get("id"), str)]
 
 
@@ -155,4 +135,4 @@ def _to_watch(statuses: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def split(body: bytes, account: str) -> tuple[RawEvent, ...]:
     """Cut a list into events. Raises: `InvalidPayload`."""
-    return tuple(event(one, account) for one in wire.items(body, InvalidPayload))
+    return tuple(event(one, account) for one in wire.read(body, Items))

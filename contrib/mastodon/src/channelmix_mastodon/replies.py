@@ -90,7 +90,7 @@ class Speaker:
             headers={"Idempotency-Key": outgoing.token},
             json=body,
         )
-        status = _status(answer, Uncertain)
+        status = wire.read(answer.content, wire.Status, Uncertain)
         return Receipt(ids=(status.id,), url=status.url)
 
     async def _target(self, outgoing: Outgoing) -> wire.Status:
@@ -99,13 +99,10 @@ class Speaker:
         return await self._get(outgoing.target.id)
 
     async def _get(self, number: str) -> wire.Status:
-        answer = await self.client.call("GET", f"/api/v1/statuses/{number}", otherwise=RetryLater)
-        return _status(answer, RetryLater)
+        return await self.client.get(f"/api/v1/statuses/{number}", wire.Status)
 
     async def _source(self, number: str) -> wire.Source:
-        path = f"/api/v1/statuses/{number}/source"
-        answer = await self.client.call("GET", path, otherwise=RetryLater)
-        return wire.convert(wire.loads(answer.content, RetryLater), wire.Source, RetryLater)
+        return await self.client.get(f"/api/v1/statuses/{number}/source", wire.Source)
 
     async def _upload(self, attachment: Attachment) -> str:
         """Upload a file and wait until it can be used. Nothing is said by that."""
@@ -121,17 +118,15 @@ class Speaker:
         answer = await self.client.call(
             "POST",
             "/api/v2/media",
-            otherwise=RetryLater,
             files={"file": (name, content, mime)},
             data={"description": attachment.text} if attachment.text else {},
         )
-        media = wire.convert(wire.loads(answer.content, RetryLater), wire.Media, RetryLater)
+        media = wire.read(answer.content, wire.Media, RetryLater)
         for tried in range(PATIENCE):
             if answer.status_code == httpx.codes.OK:
                 break
             await asyncio.sleep(0.1 * 1.6**tried)
-            where = f"/api/v1/media/{media.id}"
-            answer = await self.client.call("GET", where, otherwise=RetryLater)
+            answer = await self.client.call("GET", f"/api/v1/media/{media.id}")
         if answer.status_code != httpx.codes.OK:
             raise RetryLater("the server is still processing the file", after=timedelta(minutes=1))
         return media.id
@@ -148,7 +143,7 @@ class Speaker:
         }
         path = f"/api/v1/statuses/{number}"
         answer = await self.client.call("PUT", path, otherwise=Uncertain, json=body)
-        return Receipt(ids=(number,), url=_status(answer, Uncertain).url)
+        return Receipt(ids=(number,), url=wire.read(answer.content, wire.Status, Uncertain).url)
 
     async def _delete(self, outgoing: Outgoing) -> Receipt:
         number = _own(outgoing)
@@ -183,16 +178,9 @@ class Speaker:
         return Found(status="unknown", why="the account has said too much since then")
 
     async def _ours(self, me: str, before: Mapping[str, str]) -> list[wire.Status]:
-        answer = await self.client.call(
-            "GET",
-            f"/api/v1/accounts/{me}/statuses",
-            otherwise=RetryLater,
-            refused=RetryLater,
-            missing=RetryLater,
-            params={"exclude_reblogs": "true", "limit": "40", **before},
-        )
-        page = wire.items(answer.content, RetryLater)
-        return [wire.convert(one, wire.Status, RetryLater) for one in page]
+        asked = {"exclude_reblogs": "true", "limit": "40", **before}
+        path = f"/api/v1/accounts/{me}/statuses"
+        return await self.client.get(path, list[wire.Status], tuple(asked.items()))
 
     async def _is(self, status: wire.Status, outgoing: Outgoing, target: str) -> bool:
         """Whether one of our posts is what was sent, by its place and by its text as typed."""
@@ -220,10 +208,6 @@ class Speaker:
         except Gone:
             return Found(status="found", ids=(number,))
         return Found(status="absent")
-
-
-def _status(answer: httpx.Response, otherwise: type[Uncertain | RetryLater]) -> wire.Status:
-    return wire.convert(wire.loads(answer.content, otherwise), wire.Status, otherwise)
 
 
 def _own(outgoing: Outgoing) -> str:

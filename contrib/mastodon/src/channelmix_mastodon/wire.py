@@ -1,14 +1,17 @@
-"""What Mastodon sends, as far as it is read here."""
+"""What Mastodon sends, as far as it is read here.
+
+Source: the pages of the entities in Mastodon's documentation.
+"""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from attrs import frozen
 from channelmix.errors import InvalidPayload, PluginError
+from channelmix.payloads import decode
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Wire = TypeVar("Wire")
@@ -22,14 +25,6 @@ class Account:
     acct: str
     display_name: str = ""
     url: str | None = None
-
-
-@frozen(kw_only=True)
-class Mention:
-    """Somebody who is mentioned."""
-
-    id: str
-    acct: str
 
 
 @frozen(kw_only=True)
@@ -80,7 +75,7 @@ class Status:
     sensitive: bool = False
     language: str | None = None
     media_attachments: tuple[Media, ...] = ()
-    mentions: tuple[Mention, ...] = ()
+    mentions: tuple[Account, ...] = ()
     edited_at: Time | None = None
     poll: Vote | None = None
     application: Application | None = None
@@ -138,7 +133,7 @@ class Source:
 
 
 @frozen(kw_only=True)
-class App:
+class Registered:
     """The app that was registered at the server."""
 
     client_id: str
@@ -146,10 +141,10 @@ class App:
 
 
 @frozen(kw_only=True)
-class Permissions:
-    """What an app may do, as servers say from 4.3 on."""
+class App:
+    """An app, with what it may do from 4.3 on."""
 
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...] | None = None
 
 
 @frozen(kw_only=True)
@@ -159,20 +154,20 @@ class Token:
     access_token: str
 
 
-def loads(body: bytes | str, otherwise: type[PluginError] = InvalidPayload) -> Any:
-    """Read JSON. Raises: `otherwise`."""
+def read(body: bytes, kind: type[Wire], otherwise: type[PluginError] = InvalidPayload) -> Wire:
+    """Read JSON as `kind`. Raises: `otherwise` where it is something else."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise otherwise("this is no JSON") from error
+        return convert(decode(body), kind)
+    except InvalidPayload as error:
+        raise otherwise(str(error)) from error
 
 
-def convert(item: Any, wire: type[Wire], otherwise: type[PluginError] = InvalidPayload) -> Wire:
-    """Read an item as `wire`. Raises: `otherwise` where it is something else."""
+def convert(item: Any, kind: type[Wire]) -> Wire:
+    """Read an item as `kind`. Raises: `InvalidPayload` where it is something else."""
     try:
-        return msgspec.convert(item, wire)
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise otherwise(f"this is no {wire.__name__} as it is documented") from error
+        return msgspec.convert(item, kind)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise InvalidPayload(f"this is no {kind.__name__} as it is documented") from error
 
 
 def stamp(item: Any) -> Stamp | None:
@@ -181,8 +176,3 @@ def stamp(item: Any) -> Stamp | None:
         return convert(item, Stamp)
     except InvalidPayload:
         return None
-
-
-def items(body: bytes | str, otherwise: type[PluginError] = InvalidPayload) -> list[dict[str, Any]]:
-    """Read a list of objects. Raises: `otherwise`."""
-    return convert(loads(body, otherwise), list[dict[str, Any]], otherwise)

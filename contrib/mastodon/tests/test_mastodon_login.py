@@ -50,10 +50,10 @@ async def test_another_account_is_refused_and_nothing_is_kept(at: Any) -> None:
 
 
 async def test_check_names_what_is_missing(at: Any) -> None:
-    at.server.scopes = "read write:statuses"
+    at.server.gate.scopes = "read write:statuses"
     (finding,) = (await at.plugin.check(at.plugin.services)).findings
     assert (finding.level, finding.code) == ("block", "scopes")
     assert "write:media" in finding.text
-    at.server.scopes, at.server.account = "read write", "somebody@social.example"
+    at.server.gate.scopes, at.server.account = "read write", "somebody@social.example"
     (finding,) = (await at.plugin.check(at.plugin.services)).findings
     assert finding.code == "account"

@@ -112,7 +112,7 @@ async def test_sisters_are_ours_whatever_their_server(at: Any) -> None:
 async def test_polls_wait_before_the_limit_is_reached(at: Any) -> None:
     await at.poll("mentions")
     assert at.pace.held == []
-    at.server.left = 20
+    at.server.gate.spend(280)
     await at.poll("mentions")
     until, _, replies = at.pace.held[0]
     assert until == at.clock.now() + timedelta(minutes=5)

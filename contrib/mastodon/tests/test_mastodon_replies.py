@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from channelmix.errors import AuthorizationLost, Rejected, RetryLater, Uncertain
 from channelmix.records import Action, Attachment, AttachmentKind, Found, Kind
+from channelmix.testing.simulator import Answer
 
 MENTION = "@mira_sommer_aus_der_hafenstadt@kunden.example"
 
@@ -145,7 +146,36 @@ async def test_nobody_logged_in_is_lost_authorization(at: Any) -> None:
 
 async def test_a_reached_limit_says_when(at: Any) -> None:
     target = await at.target(Kind.DIRECT_MESSAGE)
+    at.clock.advance(timedelta(minutes=2))
     at.server.deny("throttled")
     with pytest.raises(RetryLater) as caught:
         await at.answer(target, action=Action.PRIVATE_REPLY)
-    assert caught.value.after == timedelta(minutes=2)
+    assert caught.value.after == timedelta(minutes=3)
+
+
+async def test_a_permission_that_lacks_keeps_the_answer_for_a_new_log_in(at: Any) -> None:
+    target = await at.target()
+    at.server.gate.scopes = "read"
+    with pytest.raises(AuthorizationLost, match=r"outside the authorized scopes.*connect"):
+        await at.answer(target)
+
+
+async def test_where_the_server_refuses_to_say_nobody_knows(at: Any) -> None:
+    target = await at.target()
+    await at.answer(target)
+    refusal = Answer(status=400, body={"error": "no"})
+    at.server.fault("error_before_accept", on="GET /statuses", answer=refusal)
+    found = await at.plugin.reconcile(at.outgoing(target, first_sent_at=at.clock.now()))
+    assert (found.status, "HTTP 400: no" in found.why) == ("unknown", True)
+
+
+async def test_polls_do_not_wait_for_the_limits_of_uploads_and_deletions(
+    at: Any, tmp_path: Path
+) -> None:
+    target = await at.target()
+    picture = _file(tmp_path, AttachmentKind.IMAGE, "a.png")
+    number = await at.answer(target, attachments=(picture,))
+    await at.plugin.reply(at.outgoing(target, "", action=Action.DELETE, own_id=number))
+    told = [one.answer.headers["x-ratelimit-limit"] for one in at.server.sent]
+    assert told.count("30") == 2
+    assert at.pace.held == []

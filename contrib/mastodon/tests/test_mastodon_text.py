@@ -12,8 +12,8 @@ AT = '<span class="h-card"><a href="https://a.example/@b" class="u-url mention">
         (f"<p>{AT}</span> hello</p>", "@b hello"),
         (
             (
-                '<p><a href="https://a.example/long"><span class="invisible">https://</span>'
-                '<span class="ellipsis">a.example</span><span class="invisible">/long</span></a></p>'
+                '<a href="https://a.example/long"><span class="invisible">https://</span>'
+                '<span class="ellipsis">a.example</span><span class="invisible">/long</span></a>'
             ),
             "https://a.example/long",
         ),

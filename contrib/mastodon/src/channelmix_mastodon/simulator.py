@@ -1,55 +1,47 @@
-"""A Mastodon server, simulated on the wire. What it would refuse, this refuses."""
+"""A Mastodon server, simulated on the wire. What it would refuse, this refuses.
+
+Sources: Mastodon's documentation, the methods `statuses`, `media`, `notifications` and
+`accounts`. Words that it leaves open are those of the server's own code.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
 import re
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from attrs import define, field
 from channelmix.records import Kind
-from channelmix.testing.simulator import (
-    Answer,
-    Outcome,
-    Request,
-    Simulator,
-    Spoken,
-)
+from channelmix.testing.server import Receive, Scope, Send
+from channelmix.testing.simulator import Answer, Outcome, Request, Simulator, Spoken
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from channelmix_mastodon import simulator_world as world
+from channelmix_mastodon.simulator_gate import EVERY, Gate, error, invalid, throttled
+from channelmix_mastodon.simulator_world import SERVER, Json
 
-SERVER = "social.example"
 FIRST = 103254962155278888
-LIMIT = 300
 LONGEST = 500
 FILES = 4
-ALL = ("read", "write", "follow", "push", "profile")
+AT_ONCE = 20
+"""How many posts one call may ask for by their ids."""
+REMEMBERED = timedelta(hours=1)
+"""How long an Idempotency-Key is kept."""
 TYPES = {
     **dict.fromkeys(("image/png", "image/jpeg", "image/webp", "image/gif", "image/heic"), "image"),
     **dict.fromkeys(("video/mp4", "video/webm", "video/quicktime"), "video"),
     **dict.fromkeys(("audio/mpeg", "audio/ogg", "audio/wav", "audio/x-wav", "audio/flac"), "audio"),
     **dict.fromkeys(("audio/aac", "audio/mp4", "audio/x-m4a"), "audio"),
 }
-LINK = re.compile(r"https?://[^\s<>\"]+")
+VISIBILITIES = ("public", "unlisted", "private", "direct", None)
 ADDRESSED = re.compile(r"^@[\w.-]+(@[\w.-]+)? ")
-REMOTE = re.compile(r"(?<![\w/])@(\w+)@[\w.-]*\w")
-INVALID = Answer(status=401, body={"error": "The access token is invalid"})
-MISSING = Answer(status=404, body={"error": "Record not found"})
-NOT_ALLOWED = Answer(status=403, body={"error": "This action is outside the authorized scopes"})
-
-
-def _bad(words: str) -> Answer:
-    return Answer(status=422, body={"error": f"Validation failed: {words}"})
+MISSING = error(404, "Record not found")
+PROCESSING = "Cannot attach files that have not finished processing. Try again in a moment!"
+MIXED = "Cannot attach a video to a post that already contains images"
+NO_THREAD = "The post you are trying to reply to does not appear to exist."
 
 
 @define(eq=False, kw_only=True, slots=False)
@@ -58,20 +50,21 @@ class MastodonSimulator(Simulator):
 
     kinds: ClassVar[Sequence[Kind]] = (Kind.MENTION, Kind.COMMENT, Kind.DIRECT_MESSAGE)
     account: str = f"stadtwerke@{SERVER}"
-    token: str = "token-of-the-account"  # noqa: S105 - an invented one
-    scopes: str = "read write"
     processing: int = 1
     """How often a film or a sound is said to be still processed."""
-    statuses: dict[str, dict[str, Any]] = field(factory=dict)
+    gate: Gate = field(init=False)
+    statuses: dict[str, Json] = field(factory=dict)
     typed: dict[str, str] = field(factory=dict)
-    notifications: list[dict[str, Any]] = field(factory=list)
-    media: dict[str, dict[str, Any]] = field(factory=dict)
+    notifications: list[Json] = field(factory=list)
+    media: dict[str, Json] = field(factory=dict)
     waiting: dict[str, int] = field(factory=dict)
-    idempotency: dict[str, str] = field(factory=dict)
-    apps: dict[str, dict[str, str]] = field(factory=dict)
-    codes: dict[str, dict[str, str]] = field(factory=dict)
-    left: int = LIMIT
+    attached: dict[str, str] = field(factory=dict)
+    idempotency: dict[str, tuple[datetime, str]] = field(factory=dict)
     posted: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        """Open the gate."""
+        self.gate = Gate(clock=self.clock)
 
     @property
     def section(self) -> Mapping[str, Any]:
@@ -81,24 +74,20 @@ class MastodonSimulator(Simulator):
     @property
     def vault(self) -> Mapping[str, Mapping[str, Any]]:
         """What a channel holds that has logged in."""
-        return {"token": {"access_token": self.token}}
+        return {"token": {"access_token": self.gate.token}}
 
     @property
-    def us(self) -> dict[str, Any]:
+    def us(self) -> Json:
         """Our account."""
-        return self._account("14715", self.account.partition("@")[0], "Stadtwerke")
+        return world.account("14715", self.account.partition("@")[0], "Stadtwerke")
 
     @property
-    def them(self) -> dict[str, Any]:
+    def them(self) -> Json:
         """A customer with the longest name there is, on another server."""
-        return self._account(
-            "971724", "mira_sommer_aus_der_hafenstadt@kunden.example", "Mira Sommer"
-        )
+        acct = "mira_sommer_aus_der_hafenstadt@kunden.example"
+        return world.account("971724", acct, "Mira Sommer")
 
-    def _account(self, number: str, acct: str, name: str) -> dict[str, Any]:
-        user, _, server = acct.partition("@")
-        url = f"https://{server or SERVER}/@{user}"
-        return {"id": number, "username": user, "acct": acct, "display_name": name, "url": url}
+    # --- what people do -------------------------------------------------------------------------
 
     def customer(self, kind: Kind, text: str) -> str:
         """Let a customer mention us, answer our post, or write to us alone."""
@@ -109,28 +98,50 @@ class MastodonSimulator(Simulator):
         self.record(kind, status["id"], status)
         return str(status["id"])
 
-    def _ours(self) -> dict[str, Any]:
+    def _ours(self) -> Json:
         for status in self.statuses.values():
             if status["account"]["id"] == self.us["id"] and status["visibility"] == "public":
                 return status
         return self.post(self.us, "The heating works again.")
 
-    def notify(self, kind: str, status: dict[str, Any] | None, by: Any = None) -> None:
+    def notify(self, kind: str, status: Json | None) -> None:
         """Let a notification come up."""
-        one = {
-            "id": str(34975535 + len(self.notifications)),
-            "type": kind,
-            "created_at": self._now(),
-            "account": by or self.them,
-        }
-        self.notifications.append({**one, "of": status["id"] if status else None})
+        number = str(34975535 + len(self.notifications))
+        one = {"id": number, "type": kind, "created_at": world.written(self.clock.now())}
+        about = {"group_key": f"ungrouped-{number}", "account": status and status["account"]}
+        self.notifications.append({**one, **about, "of": status["id"] if status else None})
+
+    def post(
+        self,
+        by: Json,
+        text: str,
+        *,
+        visibility: str = "public",
+        above: str | None = None,
+        to: Json | None = None,
+    ) -> Json:
+        """Let somebody post something."""
+        self.posted += 1
+        number = str(FIRST + self.posted)
+        status = world.status(
+            number,
+            by,
+            text,
+            at=self.clock.now(),
+            visibility=visibility,
+            above=self.statuses[above] if above else None,
+            to=to,
+            app="channelmix" if by["id"] == self.us["id"] else None,
+        )
+        self.statuses[number], self.typed[number] = status, text
+        return status
 
     def edit(self, number: str, text: str) -> None:
         """Let somebody edit a post."""
         status = self.statuses[number]
         self.typed[number] = text
-        status["content"] = _html(text, status["mentions"])
-        status["edited_at"] = self._now()
+        status["content"] = world.rich(text, status["mentions"])
+        status["edited_at"] = world.written(self.clock.now())
 
     def delete(self, number: str) -> None:
         """Let somebody delete a post; its notification goes with it."""
@@ -138,7 +149,10 @@ class MastodonSimulator(Simulator):
         self.notifications = [one for one in self.notifications if one["of"] != number]
 
     def spoken(self) -> Sequence[Spoken]:
-        """Return what our account answered and did not delete, without whom it is addressed to."""
+        """Return what our account answered to somebody, without whom it is addressed to.
+
+        What mentions nobody tells nobody, and as a direct message nobody can see it.
+        """
         return [
             Spoken(
                 id=one["id"],
@@ -146,41 +160,27 @@ class MastodonSimulator(Simulator):
                 attachments=len(one["media_attachments"]),
             )
             for one in self.statuses.values()
-            if one["account"]["id"] == self.us["id"] and one["in_reply_to_id"]
+            if one["account"]["id"] == self.us["id"] and one["in_reply_to_id"] and one["mentions"]
         ]
+
+    def consent(self, url: str) -> Mapping[str, str]:
+        """Let a person agree."""
+        return self.gate.consent(url)
+
+    # --- the API --------------------------------------------------------------------------------
 
     def refusal(self, outcome: Outcome) -> Answer | None:
         """Return how the server says no."""
-        reset = (self.clock.now() + timedelta(minutes=2)).isoformat()
-        limits = {
-            "x-ratelimit-limit": str(LIMIT),
-            "x-ratelimit-remaining": "0",
-            "x-ratelimit-reset": reset,
-        }
         refusals: dict[str, Answer] = {
-            "throttled": Answer(status=429, body={"error": "Too many requests"}, headers=limits),
-            "unauthorized": INVALID,
-            "refused": _bad("Text can't be blank"),
+            "throttled": throttled(EVERY.headers(EVERY.most, self.clock.now())),
+            "unauthorized": error(401, "The access token is invalid"),
+            "refused": invalid("Text can't be blank"),
         }
         return refusals.get(outcome)
 
     def sends(self, request: Request) -> bool:
         """Say whether a request says, changes or deletes something."""
         return request.method != "GET" and request.path.startswith("/api/v1/statuses")
-
-    def consent(self, url: str) -> Mapping[str, str]:
-        """Let a person agree."""
-        asked = dict(parse_qsl(urlsplit(url).query))
-        app = self.apps[asked["client_id"]]
-        if asked["redirect_uri"] not in app["redirect_uris"].split("\n"):
-            raise ValueError("The requested redirect uri is malformed or doesn't match")
-        if asked["response_type"] != "code" or asked["code_challenge_method"] != "S256":
-            raise ValueError("The server asks for code and S256")
-        if not set(asked["scope"].split()) <= set(app["scopes"].split()):
-            raise ValueError("The requested scope is invalid, unknown, or malformed.")
-        code = secrets.token_urlsafe(16)
-        self.codes[code] = asked
-        return {"code": code, "state": asked["state"]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request; keys that stand several times in the query become one, with commas."""
@@ -192,44 +192,41 @@ class MastodonSimulator(Simulator):
 
     async def answer(self, request: Request) -> Answer:
         """Do what the API does."""
-        parts = request.path.strip("/").split("/")
-        match request.method, parts:
-            case "POST", ["api", "v1", "apps"]:
-                return self._register(dict(parse_qsl(request.body.decode())))
-            case "POST", ["oauth", "token"]:
-                return self._exchange(dict(parse_qsl(request.body.decode())))
-        if request.headers.get("authorization") != f"Bearer {self.token}":
-            return INVALID
-        self.left -= 1
-        answer = self._route(request, parts)
-        reset = (self.clock.now() + timedelta(minutes=5)).isoformat()
-        limits = {
-            "x-ratelimit-limit": str(LIMIT),
-            "x-ratelimit-remaining": str(self.left),
-            "x-ratelimit-reset": reset,
-        }
-        return Answer(status=answer.status, body=answer.body, headers=limits)
+        if request.path == "/oauth/token":
+            return self.gate.exchange(dict(parse_qsl(request.body.decode())))
+        refused, headers = self.gate.count(request)
+        if refused is not None:
+            return refused
+        if (request.method, request.path) == ("POST", "/api/v1/apps"):
+            answer = self.gate.register(dict(parse_qsl(request.body.decode())))
+        else:
+            answer = self.gate.refuses(request) or self._route(request)
+        told = {**headers, **answer.headers}
+        return Answer(status=answer.status, body=answer.body, headers=told)
 
-    def _route(self, request: Request, parts: list[str]) -> Answer:  # noqa: PLR0911 - one each
+    def _route(self, request: Request) -> Answer:  # noqa: PLR0911 - one each
+        parts = request.path.strip("/").split("/")
         match request.method, parts:
             case "GET", ["api", "v1", "accounts", "verify_credentials"]:
                 return Answer(body=self.us)
             case "GET", ["api", "v1", "apps", "verify_credentials"]:
-                return Answer(body={"name": "channelmix", "scopes": self.scopes.split()})
+                return Answer(body={"name": "channelmix", "scopes": self.gate.scopes.split()})
             case "GET", ["api", "v1", "notifications"]:
-                return self._notified(request.query)
+                return self._notified(request)
             case "GET", ["api", "v1", "accounts", number, "statuses"]:
                 every = [one for one in self.statuses.values() if one["account"]["id"] == number]
-                return Answer(body=_page(every, request.query, 20, 40))
+                return world.page(every, request, self.base_url, 20, 40)
             case _, ["api", "v1", "statuses", *rest]:
                 return self._status(request, rest)
             case _, ["api", "v1" | "v2", "media", *rest]:
                 return self._medium(request, rest)
-        return Answer(status=404, body={"error": "Not Found"})
+        return error(404, "Not Found")
 
     def _status(self, request: Request, rest: list[str]) -> Answer:  # noqa: PLR0911 - one each
         if request.method == "GET" and not rest:
             ids = request.query.get("id[]", "").split(",")
+            if len(ids) > AT_ONCE:
+                return error(422, "Mastodon::ValidationError")
             return Answer(body=[self.statuses[one] for one in ids if one in self.statuses])
         if request.method == "POST" and not rest:
             return self._create(json.loads(request.body), request.headers)
@@ -253,8 +250,8 @@ class MastodonSimulator(Simulator):
                 return Answer(body=gone)
         return MISSING
 
-    def _notified(self, query: Mapping[str, str]) -> Answer:
-        types = query.get("types[]", "").split(",") if "types[]" in query else None
+    def _notified(self, request: Request) -> Answer:
+        types = request.query.get("types[]", "").split(",") if "types[]" in request.query else None
         found = [
             {
                 **{name: value for name, value in one.items() if name != "of"},
@@ -263,25 +260,23 @@ class MastodonSimulator(Simulator):
             for one in self.notifications
             if types is None or one["type"] in types
         ]
-        return Answer(body=_page(found, query, 40, 80))
+        return world.page(found, request, self.base_url, 40, 80)
 
-    def _above(self, number: str) -> list[dict[str, Any]]:
-        above: list[dict[str, Any]] = []
+    def _above(self, number: str) -> list[Json]:
+        above: list[Json] = []
         while (number := self.statuses[number]["in_reply_to_id"]) in self.statuses:
             above.insert(0, self.statuses[number])
         return above
 
     def _create(self, said: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
-        key = headers.get("idempotency-key")
-        if key and self.idempotency.get(key) in self.statuses:
-            return Answer(body=self.statuses[self.idempotency[key]])
-        files = said.get("media_ids") or []
-        if refusal := self._refuses(said, files):
-            return refusal
         above = said.get("in_reply_to_id")
         if above is not None and above not in self.statuses:
-            words = "The post you are trying to reply to does not appear to exist."
-            return Answer(status=404, body={"error": words})
+            return error(404, NO_THREAD)
+        key = headers.get("idempotency-key")
+        if key and (before := self._before(key)):
+            return Answer(body=self.statuses[before]) if before in self.statuses else MISSING
+        if refusal := self._refuses(said, None):
+            return refusal
         status = self.post(
             self.us,
             said["status"].strip(),
@@ -289,38 +284,51 @@ class MastodonSimulator(Simulator):
             above=above,
             to=self.them if f"@{self.them['acct']}" in said["status"] else None,
         )
-        status["media_attachments"] = [self.media[one] for one in files]
+        self._attach(status, said)
         self.record("answer", status["id"], status, own=True)
         if key:
-            self.idempotency[key] = status["id"]
+            self.idempotency[key] = (self.clock.now(), status["id"])
         return Answer(body=status)
 
+    def _before(self, key: str) -> str | None:
+        """Return what was posted with this key within the hour, even if it was deleted since."""
+        at, number = self.idempotency.get(key, (None, None))
+        return number if at and self.clock.now() - at < REMEMBERED else None
+
     def _update(self, number: str, said: Mapping[str, Any]) -> Answer:
-        files = said.get("media_ids") or []
-        if refusal := self._refuses(said, files):
+        if refusal := self._refuses(said, number):
             return refusal
         self.edit(number, said["status"].strip())
-        self.statuses[number]["media_attachments"] = [self.media[one] for one in files]
+        self._attach(self.statuses[number], said)
         return Answer(body=self.statuses[number])
 
-    def _refuses(self, said: Mapping[str, Any], files: Sequence[str]) -> Answer | None:
-        text = said.get("status")
-        checks: list[tuple[Callable[[], bool], str]] = [
-            (lambda: isinstance(text, str) and bool(text.strip() or files), "Text can't be blank"),
-            (lambda: _length(str(text)) <= LONGEST, f"Text character limit of {LONGEST} exceeded"),
-            (
-                lambda: said.get("visibility") in VISIBILITIES,
-                "Visibility is not included in the list",
-            ),
-            (lambda: len(files) <= FILES, "Cannot attach more than 4 files"),
-            (lambda: all(one in self.media for one in files), "Media does not exist"),
-            (lambda: not any(self.waiting.get(one) for one in files), PROCESSING),
-            (lambda: len(files) <= 1 or self._pictures(files), "Cannot attach a video to a post"),
-        ]
-        return next((_bad(words) for holds, words in checks if not holds()), None)
+    def _attach(self, status: Json, said: Mapping[str, Any]) -> None:
+        files = said.get("media_ids") or []
+        status["media_attachments"] = [self.media[one] for one in files]
+        self.attached.update(dict.fromkeys(files, status["id"]))
 
-    def _pictures(self, files: Sequence[str]) -> bool:
-        return all(self.media[one]["type"] == "image" for one in files)
+    def _refuses(self, said: Mapping[str, Any], number: str | None) -> Answer | None:
+        """Return why no post can be made of this, or why the post cannot be changed into it."""
+        text, files = said.get("status"), said.get("media_ids") or []
+        if words := self._misfits(files, number):
+            return error(422, words)
+        if said.get("visibility") not in VISIBILITIES:
+            return invalid("Visibility is not included in the list")
+        if not isinstance(text, str) or not (text.strip() or files):
+            return invalid("Text can't be blank")
+        if world.length(text) > LONGEST:
+            return invalid(f"Text character limit of {LONGEST} exceeded")
+        return None
+
+    def _misfits(self, files: Sequence[str], number: str | None) -> str | None:
+        free = {one for one in self.media if self.attached.get(one, number) == number}
+        if len(files) > FILES:
+            return f"Cannot attach more than {FILES} files"
+        if lost := [one for one in files if one not in free]:
+            return f"Media {', '.join(lost)} not found or already attached to another post"
+        if len(files) > 1 and any(self.media[one]["type"] != "image" for one in files):
+            return MIXED
+        return PROCESSING if any(self.waiting.get(one) for one in files) else None
 
     def _medium(self, request: Request, rest: list[str]) -> Answer:
         if request.method == "GET" and rest and rest[0] in self.media:
@@ -331,125 +339,25 @@ class MastodonSimulator(Simulator):
             return Answer(body=self.media[number])
         if request.method != "POST" or not request.path.startswith("/api/v2/"):
             return MISSING
-        kind = request.headers.get("content-type", "")
-        message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
-        form = {
-            str(one.get_param("name", header="content-disposition")): one
-            for one in message.walk()
-            if not one.is_multipart()
-        }
+        form = _multipart(request)
         file = form.get("file")
         if file is None or not file.get_filename() or file.get_content_type() not in TYPES:
-            return _bad("File content type is invalid, File is invalid")
+            return invalid("File content type is invalid, File is invalid")
         number = str(22348641 + len(self.media))
-        medium = {
-            "id": number,
-            "type": TYPES[file.get_content_type()],
-            "url": f"https://files.{SERVER}/{number}",
-            "remote_url": None,
-            "description": form["description"].get_payload() if "description" in form else None,
-        }
+        described = form["description"].get_payload() if "description" in form else None
+        medium = world.medium(number, TYPES[file.get_content_type()], described)
         self.media[number] = medium
         self.waiting[number] = 0 if medium["type"] == "image" else self.processing
         if not self.waiting[number]:
             return Answer(body=medium)
         return Answer(status=202, body={**medium, "url": None})
 
-    def _register(self, form: Mapping[str, str]) -> Answer:
-        if not form.get("client_name") or not urlsplit(form.get("redirect_uris", "")).scheme:
-            return _bad("Redirect URI must be an absolute URI.")
-        app = {**form, "client_id": secrets.token_urlsafe(9), "client_secret": "of-the-app"}
-        if any(one.partition(":")[0] not in ALL for one in form.get("scopes", "read").split()):
-            return _bad("Scopes doesn't match configured on the server.")
-        self.apps[app["client_id"]] = app
-        return Answer(body={**app, "redirect_uris": [form["redirect_uris"]], "name": "channelmix"})
 
-    def _exchange(self, form: Mapping[str, str]) -> Answer:
-        app = self.apps.get(form.get("client_id", ""))
-        if app is None or form.get("client_secret") != app["client_secret"]:
-            return Answer(status=401, body={"error": "invalid_client"})
-        asked = self.codes.pop(form.get("code", ""), {})
-        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        proof = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        same = all(asked.get(name) == form.get(name) for name in ("redirect_uri", "client_id"))
-        if not asked or not same or asked["code_challenge"] != proof:
-            return Answer(status=400, body={"error": "invalid_grant"})
-        self.scopes = asked["scope"]
-        token = {"access_token": self.token, "token_type": "Bearer", "scope": asked["scope"]}
-        return Answer(body={**token, "created_at": 1573979017})
-
-    def post(
-        self,
-        by: dict[str, Any],
-        text: str,
-        *,
-        visibility: str = "public",
-        above: str | None = None,
-        to: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Let somebody post something."""
-        self.posted += 1
-        number = str(FIRST + self.posted)
-        mentions = [{name: to[name] for name in ("id", "username", "url", "acct")}] if to else []
-        ours = by["id"] == self.us["id"]
-        status = {
-            "id": number,
-            "created_at": self._now(),
-            "in_reply_to_id": above,
-            "in_reply_to_account_id": self.statuses[above]["account"]["id"] if above else None,
-            "sensitive": False,
-            "spoiler_text": "",
-            "visibility": visibility,
-            "language": "en",
-            "uri": f"{by['url']}/{number}",
-            "url": f"{by['url']}/{number}",
-            "edited_at": None,
-            "content": _html(text, mentions),
-            "reblog": None,
-            "application": {"name": "channelmix", "website": None} if ours else None,
-            "account": by,
-            "media_attachments": [],
-            "mentions": mentions,
-            "tags": [],
-            "emojis": [],
-            "card": None,
-            "poll": None,
-        }
-        self.statuses[number], self.typed[number] = status, text
-        return status
-
-    def _now(self) -> str:
-        return self.clock.now().isoformat()
-
-
-VISIBILITIES = ("public", "unlisted", "private", "direct", None)
-PROCESSING = "Cannot attach files that have not finished processing. Try again in a moment!"
-
-
-def _page(
-    every: Sequence[Mapping[str, Any]], query: Mapping[str, str], usual: int, most: int
-) -> list[Mapping[str, Any]]:
-    """Return a page, newest first: with `min_id` the oldest ones after it."""
-    size = min(int(query.get("limit", usual)), most)
-    lower = int(query.get("min_id") or query.get("since_id") or 0)
-    upper = int(query.get("max_id") or 10**30)
-    found = [one for one in every if lower < int(one["id"]) < upper]
-    found.sort(key=lambda one: int(one["id"]))
-    page = found[:size] if "min_id" in query else found[-size:]
-    return page[::-1]
-
-
-def _length(text: str) -> int:
-    return len(REMOTE.sub(r"@\1", LINK.sub("_" * 23, text)))
-
-
-def _html(text: str, mentions: Sequence[Mapping[str, Any]]) -> str:
-    body = html.escape(text, quote=False)
-    for one in mentions:
-        shown = f"@<span>{one['username']}</span>"
-        link = (
-            f'<span class="h-card"><a href="{one["url"]}" class="u-url mention">{shown}</a></span>'
-        )
-        body = body.replace(f"@{one['acct']}", link)
-    paragraphs = body.replace("\r\n", "\n").split("\n\n")
-    return "".join("<p>{}</p>".format(one.replace("\n", "<br />")) for one in paragraphs)
+def _multipart(request: Request) -> Mapping[str, Any]:
+    kind = request.headers.get("content-type", "")
+    message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
+    return {
+        str(one.get_param("name", header="content-disposition")): one
+        for one in message.walk()
+        if not one.is_multipart()
+    }

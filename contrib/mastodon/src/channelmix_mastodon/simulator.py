@@ -37,6 +37,7 @@ TYPES = {
     **dict.fromkeys(("audio/aac", "audio/mp4", "audio/x-m4a"), "audio"),
 }
 VISIBILITIES = ("public", "unlisted", "private", "direct", None)
+MENTION = re.compile(r"(?<![\w/])@([\w.-]*\w(?:@[\w.-]*\w)?)")
 ADDRESSED = re.compile(r"^@[\w.-]+(@[\w.-]+)? ")
 MISSING = error(404, "Record not found")
 PROCESSING = "Cannot attach files that have not finished processing. Try again in a moment!"
@@ -282,13 +283,19 @@ class MastodonSimulator(Simulator):
             said["status"].strip(),
             visibility=said.get("visibility") or "public",
             above=above,
-            to=self.them if f"@{self.them['acct']}" in said["status"] else None,
+            to=self._mentioned(said["status"]),
         )
         self._attach(status, said)
         self.record("answer", status["id"], status, own=True)
         if key:
             self.idempotency[key] = (self.clock.now(), status["id"])
         return Answer(body=status)
+
+    def _mentioned(self, text: str) -> Json | None:
+        """Return the first account that a text names, of those who have written here."""
+        known = {one["account"]["acct"]: one["account"] for one in self.statuses.values()}
+        named = (known.get(one) for one in MENTION.findall(text))
+        return next((one for one in named if one and one["id"] != self.us["id"]), None)
 
     def _before(self, key: str) -> str | None:
         """Return what was posted with this key within the hour, even if it was deleted since."""

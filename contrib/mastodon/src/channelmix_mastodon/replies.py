@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
-from attrs import frozen
+from attrs import evolve, frozen
 from channelmix.errors import Rejected, RetryLater, Uncertain
 from channelmix.records import (
     Action,
@@ -26,22 +26,16 @@ from channelmix_mastodon import text, wire
 from channelmix_mastodon.client import Client, Gone
 
 FILES = 4
-TOGETHER = frozenset({AttachmentKind.IMAGE, AttachmentKind.VIDEO, AttachmentKind.AUDIO})
 SAY = Limits(
     actions=frozenset({Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}),
     kinds=frozenset({Kind.MENTION, Kind.COMMENT}),
     text=text.ROOM,
     count=text.count,
     attachments=FILES,
-    media=TOGETHER,
+    media=frozenset({AttachmentKind.IMAGE, AttachmentKind.VIDEO, AttachmentKind.AUDIO}),
 )
-SAY_DIRECTLY = Limits(
-    actions=frozenset({Action.PRIVATE_REPLY}),
-    kinds=frozenset({Kind.DIRECT_MESSAGE}),
-    text=text.ROOM,
-    count=text.count,
-    attachments=FILES,
-    media=TOGETHER,
+SAY_DIRECTLY = evolve(
+    SAY, actions=frozenset({Action.PRIVATE_REPLY}), kinds=frozenset({Kind.DIRECT_MESSAGE})
 )
 CHANGE = Limits(actions=frozenset({Action.EDIT}), text=text.ROOM, count=text.count)
 DELETE = Limits(actions=frozenset({Action.DELETE}))
@@ -72,10 +66,11 @@ class Speaker:
         raise Rejected(f"Mastodon is not asked to {outgoing.action.value}")
 
     async def _say(self, outgoing: Outgoing) -> Receipt:
-        target = await self._target(outgoing)
-        said = _mention(target) + outgoing.text
-        if text.mentions(outgoing.text, target.account.acct):
-            said = outgoing.text
+        if outgoing.target is None:
+            raise Rejected("this channel answers; it publishes nothing of its own")
+        target = await self._get(outgoing.target.id)
+        named = text.mentions(outgoing.text, target.account.acct)
+        said = outgoing.text if named else f"@{target.account.acct} {outgoing.text}"
         private = outgoing.action is Action.PRIVATE_REPLY
         body = {
             "status": said,
@@ -92,11 +87,6 @@ class Speaker:
         )
         status = wire.read(answer.content, wire.Status, Uncertain)
         return Receipt(ids=(status.id,), url=status.url)
-
-    async def _target(self, outgoing: Outgoing) -> wire.Status:
-        if outgoing.target is None:
-            raise Rejected("this channel answers; it publishes nothing of its own")
-        return await self._get(outgoing.target.id)
 
     async def _get(self, number: str) -> wire.Status:
         return await self.client.get(f"/api/v1/statuses/{number}", wire.Status)
@@ -214,10 +204,6 @@ def _own(outgoing: Outgoing) -> str:
     if outgoing.own_id is None:
         raise Rejected(f"nothing is named to {outgoing.action.value}")
     return outgoing.own_id
-
-
-def _mention(target: wire.Status) -> str:
-    return f"@{target.account.acct} "
 
 
 def _leading(typed: str) -> str:

@@ -75,7 +75,11 @@ def read(html: str) -> str:
 
 
 def count(text: str) -> int:
-    """Count as Mastodon does: a link is 23, a mention of another server's account is its name."""
+    """Count as Mastodon does: a link is 23, a mention of another server's account is its name.
+
+    An emoji made of several characters counts as several here. The server takes it for one, so
+    this is never too little.
+    """
     return len(MENTION.sub(r"@\1", URL.sub("x" * LINK, text)))
 
 

@@ -29,8 +29,8 @@ class Account:
     clock: FakeClock
 
     async def swept(self) -> None:
-        """Let five minutes pass, and wait until every source was polled in them."""
-        now, table = self.clock.advance(timedelta(minutes=5)), schema.sources
+        """Let the longest pause of a source pass, and wait until each was polled."""
+        now, table = self.clock.advance(timedelta(minutes=6)), schema.sources
         due = sa.select(sa.func.count()).select_from(table).where(table.c.next_at <= now)
         event = self.desk.bell.listen()
         self.desk.bell.ring()

@@ -103,9 +103,12 @@ class BlogDemo:
 
     def _twist(self) -> None:
         """Let perhaps something go wrong with the next of our replies."""
-        if self._random.random() < TROUBLE:
-            name = self._random.choice(("close_after_accept", "error_after_accept"))
-            self.sim.fault(name, on="POST /comments")
+        if self._random.random() >= TROUBLE:
+            return
+        if self._random.random() < 0.5:  # noqa: PLR2004 - one or the other
+            self.sim.fault("close_after_accept", on="POST /comments")
+        else:
+            self.sim.fault("error_after_accept", on="POST /comments")
 
     # --- what the blog saw ----------------------------------------------------------------------
 

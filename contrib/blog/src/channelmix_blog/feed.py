@@ -16,7 +16,7 @@ from xml.etree.ElementTree import ParseError
 
 import feedparser
 from channelmix.errors import InvalidPayload
-from channelmix.payloads import Json, array, obj, objects, words
+from channelmix.payloads import Json, obj, objects, words
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
@@ -112,5 +112,7 @@ def _is_picture(media: Mapping[str, Any]) -> bool:
 
 
 def _time(parsed: Any) -> str | None:
-    parts = array(list(parsed)) if parsed else []
-    return datetime(*parts[:6], tzinfo=UTC).isoformat() if parts else None
+    if not parsed:
+        return None
+    year, month, day, hour, minute, second = tuple(parsed)[:6]
+    return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).isoformat()

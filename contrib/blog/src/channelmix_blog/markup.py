@@ -8,41 +8,11 @@ from urllib.parse import urljoin, urlsplit
 
 MOST = 200_000
 """Characters that are read: three times what WordPress lets a comment have."""
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tr",
-        "ul",
-    ]
+_BLOCK = re.compile(
+    "address|article|aside|blockquote|d[dlt]|div|figcaption|figure|footer|form|h[1-6]|header|hr|li"
+    "|main|nav|ol|p|pre|section|table|tr|ul"
 )
-_PARAGRAPHS = frozenset({"p", "blockquote", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6"})
+_PARAGRAPH = re.compile("p|blockquote|[ou]l|h[1-6]")
 _UNSHOWN = frozenset({"script", "style", "template", "noscript", "iframe"})
 _FEEDS = frozenset({"application/rss+xml", "application/atom+xml"})
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -81,8 +51,8 @@ class _Page(HTMLParser):
             self.pieces.append(_SPACE.sub(" ", data))
 
     def _border(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self.pieces.append("\n\n" if tag in _PARAGRAPHS else "\n")
+        if _BLOCK.fullmatch(tag):
+            self.pieces.append("\n\n" if _PARAGRAPH.fullmatch(tag) else "\n")
 
     def _image(self, said: dict[str, str]) -> None:
         if {"emoji", "wp-smiley"} & set(said.get("class", "").split()):

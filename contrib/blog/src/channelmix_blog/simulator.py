@@ -25,50 +25,23 @@ from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simula
 
 from channelmix_blog.simulator_world import ME, Comment, Post, World
 
-_LIST = frozenset(
-    [
-        "context",
-        "page",
-        "per_page",
-        "search",
-        "after",
-        "author",
-        "author_exclude",
-        "author_email",
-        "before",
-        "exclude",
-        "include",
-        "offset",
-        "order",
-        "orderby",
-        "parent",
-        "parent_exclude",
-        "post",
-        "status",
-        "type",
-        "password",
-        "_embed",
-        "_fields",
-    ]
+_LIST = (
+    frozenset({"context", "page", "per_page", "offset", "order", "orderby", "search", "_embed"})
+    | {"after", "before", "author", "author_email", "author_exclude", "exclude", "include"}
+    | {"parent", "parent_exclude", "post", "status", "type", "password", "_fields"}
 )
-_WRITE = frozenset(
-    [
-        "author",
-        "author_email",
-        "author_ip",
-        "author_name",
-        "author_url",
-        "author_user_agent",
-        "content",
-        "date",
-        "date_gmt",
-        "id",
-        "parent",
-        "post",
-        "status",
-        "meta",
-    ]
-)
+"""What a list may be asked for: the handbook's page "Comments" and its global parameters."""
+_WRITE = frozenset({"author", "author_email", "author_ip", "author_name", "author_url"}) | {
+    "author_user_agent",
+    "content",
+    "date",
+    "date_gmt",
+    "id",
+    "meta",
+    "parent",
+    "post",
+    "status",
+}
 _PROTECTED = {"author", "author_exclude", "author_email", "status", "type"}
 """What only who may edit posts may ask for."""
 _STATUSES = {"approve", "approved", "hold", "spam", "trash"}
@@ -183,7 +156,7 @@ class BlogSimulator(Simulator):
     # --- the base class asks --------------------------------------------------------------------
 
     def wrap(self, events: Sequence[Event]) -> tuple[bytes, Mapping[str, str]]:
-        """A blog tells nothing by webhook."""
+        """Refuse: a blog has no webhooks."""
         raise NotImplementedError
 
     async def answer(self, request: Request) -> Answer:

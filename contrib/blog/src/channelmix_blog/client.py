@@ -40,11 +40,14 @@ _LOGIN = frozenset(
         "rest_not_logged_in",
     }
 )
+UNCHANGED = "rest_comment_failed_edit"
+"""Also what WordPress says (500) of a status that is set already: nothing was changed."""
 ADVICE: Mapping[str, str] = {
     "comment_duplicate": "the same comment is there already",
     "comment_content_column_length": "the text is too long",
     "rest_cannot_delete": "this user may not delete it",
     "rest_cannot_edit": "this user may not moderate comments",
+    UNCHANGED: "WordPress did not change it",
     "rest_comment_closed": "comments are closed for this post",
     "rest_comment_invalid_id": "the comment is gone",
     "rest_comment_invalid_post_id": "the post is gone",
@@ -169,7 +172,7 @@ class Rest:
             return RetryLater(text, after=FLOOD)
         if code in _LOGIN or (answer.status == httpx.codes.UNAUTHORIZED and not code):
             return AuthorizationLost(f"{where}: the application password does not hold ({code})")
-        passing = _passing(answer, where)
+        passing = _passing(answer, where) if code != UNCHANGED else None
         if passing and answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             return lost(text)
         return passing or Refusal(text, status=answer.status, code=code)

@@ -47,12 +47,18 @@ class _Page(HTMLParser):
             self._border(tag)
 
     def handle_data(self, data: str) -> None:
-        if self._unshown is None:
+        if self._unshown is None and not (self._at_border and data.isspace()):
             self.pieces.append(_SPACE.sub(" ", data))
 
+    @property
+    def _at_border(self) -> bool:
+        return bool(self.pieces) and self.pieces[-1].endswith("\n")
+
     def _border(self, tag: str) -> None:
-        if _BLOCK.fullmatch(tag):
-            self.pieces.append("\n\n" if _PARAGRAPH.fullmatch(tag) else "\n")
+        if _PARAGRAPH.fullmatch(tag):
+            self.pieces.append("\n\n")
+        elif _BLOCK.fullmatch(tag) and not self._at_border:
+            self.pieces.append("\n")
 
     def _image(self, said: dict[str, str]) -> None:
         if {"emoji", "wp-smiley"} & set(said.get("class", "").split()):
@@ -88,8 +94,10 @@ def feeds(html: str, base: str) -> list[str]:
 
 def web(address: str | None, base: str = "") -> str | None:
     """Return a whole address of the web, None if it is none."""
+    if not address:
+        return None
     try:
-        whole = urljoin(base, (address or "").strip())
+        whole = urljoin(base, address.strip())
         parts = urlsplit(whole)
     except ValueError:
         return None

@@ -17,7 +17,7 @@ from channelmix.errors import Rejected, Uncertain
 from channelmix.payloads import Json, ident, obj, objects, words
 from channelmix.records import Action, Found, Kind, Limits, Message, Outgoing, Receipt
 
-from channelmix_blog.client import Refusal, Rest
+from channelmix_blog.client import UNCHANGED, Refusal, Rest
 from channelmix_blog.markup import plain
 from channelmix_blog.polling import LISTED
 
@@ -72,8 +72,7 @@ class Writer:
             case Action.DELETE:
                 await self._delete(outgoing.own_id or _target(outgoing).id)
             case Action.HIDE | Action.UNHIDE:
-                content = {"status": STATUS[outgoing.action]}
-                await self.rest.send("POST", f"comments/{_target(outgoing).id}", content)
+                await self._moderate(outgoing)
             case other:
                 raise Rejected(f"a blog offers no {other}")
         return Receipt()
@@ -89,6 +88,15 @@ class Writer:
         if made_id is None:
             raise Uncertain("POST /wp/v2/comments: the answer names no comment")
         return Receipt(ids=(made_id,), url=words(made.get("link")))
+
+    async def _moderate(self, outgoing: Outgoing) -> None:
+        """Set a comment's status; that it was so before is as good."""
+        content = {"status": STATUS[outgoing.action]}
+        try:
+            await self.rest.send("POST", f"comments/{_target(outgoing).id}", content)
+        except Refusal as refusal:
+            if refusal.code != UNCHANGED or (await self._find_state(outgoing)).status != "found":
+                raise
 
     async def _delete(self, comment: str) -> None:
         """Put a comment into the trash."""

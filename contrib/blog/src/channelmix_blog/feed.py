@@ -23,6 +23,8 @@ from defusedxml.ElementTree import fromstring
 from channelmix_blog.client import LONGEST
 from channelmix_blog.markup import picture, plain, web
 
+ELEMENTS = 20_000
+"""How many elements a feed may have: a thousand posts, or four seconds of feedparser's work."""
 _ROOTS = frozenset({"rss", "feed", "RDF"})
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError)
 
@@ -38,12 +40,15 @@ def read(body: bytes, url: str) -> list[Json]:
     """
     _refuse(body)
     # A file, never bytes or text: those it might take for a name or an address to fetch.
-    parsed = feedparser.parse(
-        io.BytesIO(body.strip()),
-        response_headers={"content-location": url},
-        resolve_relative_uris=False,
-        sanitize_html=False,
-    )
+    try:
+        parsed = feedparser.parse(
+            io.BytesIO(body.strip()),
+            response_headers={"content-location": url},
+            resolve_relative_uris=False,
+            sanitize_html=False,
+        )
+    except _ODD as error:
+        raise InvalidPayload(f"the feed cannot be read: {type(error).__name__}") from error
     language = words(dict.get(parsed.feed, "language"))
     return [one for entry in parsed.entries if (one := _entry(entry, url, language))]
 
@@ -62,6 +67,8 @@ def _refuse(body: bytes) -> None:
     name = str(root.tag).rpartition("}")[2]
     if name not in _ROOTS:
         raise InvalidPayload(f"this is no feed, RSS or Atom: it begins with <{name[:40]}>")
+    if sum(1 for _ in root.iter()) > ELEMENTS:
+        raise InvalidPayload(f"the feed has more than {ELEMENTS} elements")
 
 
 def _entry(entry: dict[str, Any], url: str, language: str | None) -> Json | None:

@@ -18,7 +18,7 @@ from channelmix.payloads import Json, ident, obj, objects, words
 from channelmix.records import Action, Found, Kind, Limits, Message, Outgoing, Receipt
 
 from channelmix_blog.client import UNCHANGED, Refusal, Rest
-from channelmix_blog.markup import plain
+from channelmix_blog.markup import decoded, plain
 from channelmix_blog.polling import LISTED
 
 LONGEST = 65_525
@@ -172,7 +172,7 @@ def _says(comment: Json, text: str) -> bool:
     content: Any = obj(comment.get("content"))
     raw = words(content.get("raw"))
     if raw is not None:
-        return _tidy(html.unescape(raw)) == _tidy(text)
+        return _tidy(decoded(raw)) == _tidy(text)
     return _letters(plain(words(content.get("rendered")) or "")) == _letters(text)
 
 

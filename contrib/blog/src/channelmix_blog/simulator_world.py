@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import re
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -176,8 +177,8 @@ class World:
 
 def rendered(content: str) -> str:
     """Show a stored comment as WordPress does: paragraphs, nicer quotes and dots."""
-    for plain, nicer in (('"', "&#8220;"), ("'", "&#8217;"), ("...", "&#8230;")):
-        content = content.replace(plain, nicer)
+    content = re.sub('"([^"]*)"', r"&#8220;\1&#8221;", content)
+    content = content.replace("'", "&#8217;").replace("...", "&#8230;")
     return "".join(
         "<p>" + part.replace("\n", "<br />\n") + "</p>\n" for part in content.split("\n\n")
     )

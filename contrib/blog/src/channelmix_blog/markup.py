@@ -53,7 +53,7 @@ def plain(html: str) -> str:
 
 
 def _add(pieces: list[str], data: str) -> None:
-    if not (pieces[-1].endswith("\n") and data.isspace()):
+    if data and not (pieces[-1].endswith("\n") and data.isspace()):
         pieces.append(_SPACE.sub(" ", data))
 
 

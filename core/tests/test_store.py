@@ -37,8 +37,13 @@ def arrival(*keys, channel="toy"):
 
 
 def test_the_migrations_make_the_schema(store):
+    def known(name, kind, parents):
+        """Leave out the words of articles, in which each database has tables of its own."""
+        return not (kind == "table" and name.startswith("article_words"))
+
     with store._backend.reading.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), s.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": known})
+        assert compare_metadata(context, s.metadata) == []
     folder = Path(migrate.__file__).with_name("migrations")
     scripts = ScriptDirectory(str(folder))
     assert scripts.get_heads() == [migrate.HEAD]

@@ -43,6 +43,7 @@ class Wish:
     own_id: str | None = None
     automatic: bool = False
     thread: bool = False
+    interim: bool = False
 
 
 @frozen(kw_only=True)
@@ -55,6 +56,8 @@ class Prepared:
     used: bool
     """The same action was accepted for the same message before."""
     own_id: str | None = None
+    interim: bool = False
+    """It says only that an answer follows."""
 
 
 @frozen(kw_only=True)
@@ -165,6 +168,7 @@ def _prepared(
         covers=aim.covers,
         used=(*aim.item, aim.action) in done,
         own_id=wish.own_id,
+        interim=wish.interim,
     )
 
 
@@ -319,7 +323,8 @@ def _accepted(one: Ready) -> Accepted:
 def _act(one: Ready, row: int) -> tickets.Done:
     """Make the entry in the ticket's history."""
     draft = one.draft
-    says = draft.action in {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
+    replies = {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
+    says = draft.action in replies and not one.prepared.interim
     return tickets.Done(
         ticket=one.prepared.ticket,
         channel=draft.channel,

@@ -380,9 +380,7 @@ class Ignored:
     reason: str
 
 
-Inbound = (
-    Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
-)
+Inbound = Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
 
 INBOUNDS: Mapping[str, type[Inbound]] = {
     "message": Message,
@@ -501,6 +499,8 @@ class Limits:
     """Once for each message."""
     settle: timedelta = timedelta(seconds=30)
     """How long a sent action may take to show on the network; before, absent means nothing."""
+    links: bool = True
+    """Whether a customer can tap a link in the text."""
     cost: Callable[[Draft], float] | None = None
     """What the whole action costs, known before it is made, in the unit of the allowance."""
 

@@ -36,6 +36,11 @@ def check_references(reading: Reading) -> None:
 def _references(reading: Reading) -> Iterator[tuple[str, str, str]]:
     for name in _texts(reading.values.get("desk"), "base"):
         yield "desk.base", name, "channels"
+    first = reading.values.get("desk")
+    for name in _texts(
+        first.get("first_answer") if isinstance(first, Mapping) else None, "channels"
+    ):
+        yield "desk.first_answer.channels", name, "channels"
     levels = reading.values.get("service_levels")
     for index, level in enumerate(levels if isinstance(levels, list | tuple) else ()):
         for name in _texts(level, "channel"):

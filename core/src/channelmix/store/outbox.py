@@ -19,7 +19,7 @@ from attrs import frozen
 from channelmix.records import Action, Attachment, Message, OutboxState, Outgoing
 from channelmix.store import items
 from channelmix.store import schema as s
-from channelmix.store.dialect import among
+from channelmix.store.dialect import among, run
 from channelmix.store.types import Time
 
 HOLDING_UP = (
@@ -111,7 +111,7 @@ def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetim
         for box, one in zip(made, accepted, strict=True)
         for index, part in enumerate(one.parts)
     ]
-    connection.execute(_ACCEPT_PARTS, parts)
+    run(connection, _ACCEPT_PARTS, parts)
     return made
 
 
@@ -141,6 +141,19 @@ def ticket_of(connection: sa.Connection, outbox_id: int) -> set[int]:
         s.outbox.c.id == outbox_id, s.outbox.c.ticket_id.is_not(None)
     )
     return set(connection.execute(query).scalars())
+
+
+def answered_by_machine(connection: sa.Connection, ticket: int) -> bool:
+    """Say whether any ticket of the same thread was answered automatically before."""
+    here, there = s.tickets.alias("here"), s.tickets.alias("there")
+    query: sa.Select[Any] = (
+        sa.select(s.outbox.c.id)
+        .join(there, there.c.id == s.outbox.c.ticket_id)
+        .join(here, sa.and_(here.c.channel == there.c.channel, here.c.thread == there.c.thread))
+        .where(here.c.id == ticket, s.outbox.c.automatic)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
 
 
 # --- sending --------------------------------------------------------------------------------
@@ -222,8 +235,8 @@ def claim(
     if not rows:
         return []
     taken = {"ids": [row.id for row in rows], "sender": owner, "until": now + hold, "now": now}
-    connection.execute(_TAKE, taken)
-    connection.execute(_SENDING, {"ids": [row.outbox_id for row in rows]})
+    run(connection, _TAKE, taken)
+    run(connection, _SENDING, {"ids": [row.outbox_id for row in rows]})
     targets = _targets(connection, rows)
     return [
         _claimed(row, targets, taken_at=now, previous=_previous(connection, row)) for row in rows

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from channelmix.records import OutboxState
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, inserting, lock
+from channelmix.store.dialect import among, inserting, lock, run
 from channelmix.store.feed import Fresh
 from channelmix.store.outbox import Claimed, sum_up
 from channelmix.store.types import Time
@@ -67,7 +67,7 @@ def _receive(
         for external in one.ids
     ]
     if rows:
-        connection.execute(_RECEIVE[connection.dialect.name], rows)
+        run(connection, _RECEIVE[connection.dialect.name], rows)
 
 
 # In whatever state: a late answer or echo may find the part queued again, or given up.
@@ -103,7 +103,7 @@ def _arrived(
     if not done:
         return []
     items = {(one.channel, external) for one in done.values() for external in one.ids}
-    connection.execute(_OURS, {"items": sorted(items)})
+    run(connection, _OURS, {"items": sorted(items)})
     return [
         Fresh(
             kind="replied",

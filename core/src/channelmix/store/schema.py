@@ -322,6 +322,26 @@ receipts = Table(  # an external id belongs to one part, for ever: a match is us
     Column("how", String, nullable=False),  # answer, echo, reconcile, person
 )
 
+# --- the help library -----------------------------------------------------------------------
+
+articles = Table(  # its words are in `article_words`, which `library` knows
+    "articles",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("channel", String, nullable=False),
+    Column("external_id", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("text", String),
+    Column("url", String, nullable=False),
+    Column("thumbnail", String),
+    Column("language", String),
+    Column("topics", Json, nullable=False),
+    Column("published_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    UniqueConstraint("channel", "external_id"),
+    Index("ix_articles_published_at", "published_at"),
+)
+
 # --- the rest -------------------------------------------------------------------------------
 
 origin = Table(  # one row, written with the tables: it tells this database from another

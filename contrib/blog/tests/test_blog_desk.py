@@ -120,3 +120,15 @@ async def test_what_is_taken_back_at_the_blog_is_scrubbed(tmp_path: Path) -> Non
         bodies = await o.desk.store.read(lambda c: c.execute(query).scalars().all())
         assert len(bodies) == 3
         assert not [body for body in bodies if b"4711-0815" in body]
+
+
+async def test_an_article_is_suggested_as_the_answer(tmp_path: Path) -> None:
+    async with office(tmp_path) as o:
+        post = o.sim.post("Heizung entlüften in vier Schritten", "<p>Pumpe aus, Ventil auf.</p>")
+        o.sim.comment(post, "Mira", "Wie kann ich die Heizung entlüften?")
+        await o.later()
+        [line] = await o.desk.tickets()
+        [suggestion] = await o.desk.suggest(line.id)
+        assert suggestion.article is not None
+        assert suggestion.article.url == f"https://blog.example.org/{post.slug}/"
+        assert suggestion.article.url in suggestion.text

@@ -6,6 +6,7 @@ Sources: RFC 9110 for conditional requests; the WordPress REST API Handbook, pag
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -185,16 +186,22 @@ async def _exchange(
     where: str,
     *,
     lost: type[PluginError],
+    headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Answer:
     """Make one request and read its answer, as far as `LONGEST`."""
-    body = bytearray()
+    body, headers = bytearray(), {"Accept-Encoding": "gzip", **(headers or {})}
     try:
-        async with http.stream(method, url, **more) as answer:
-            async for chunk in answer.aiter_bytes():
-                body += chunk
+        async with http.stream(method, url, headers=headers, **more) as answer:
+            packed = answer.headers.get("content-encoding", "") not in {"", "identity"}
+            # Unpacked here, because httpx unpacks a whole chunk, which may become a thousand.
+            unpack = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if packed else None
+            async for chunk in answer.aiter_raw():
+                body += unpack(chunk, LONGEST + 1 - len(body)) if unpack else chunk
                 if len(body) > LONGEST:
                     break
+    except zlib.error as error:
+        raise lost(f"{where}: the answer cannot be unpacked") from error
     except httpx.InvalidURL as error:
         raise Rejected(f"{where}: this is no address") from error
     except httpx.RequestError as error:

@@ -27,7 +27,13 @@ from channelmix.store.types import clean
 
 PRIVATE = frozenset({Kind.DIRECT_MESSAGE, Kind.STORY_REPLY})
 SAME_AGAIN = timedelta(minutes=10)
-ALIVE = (OutboxState.QUEUED, OutboxState.SENDING, OutboxState.SENT, OutboxState.UNCERTAIN)
+ALIVE = (
+    OutboxState.HELD,
+    OutboxState.QUEUED,
+    OutboxState.SENDING,
+    OutboxState.SENT,
+    OutboxState.UNCERTAIN,
+)
 
 
 @frozen(kw_only=True)
@@ -192,6 +198,8 @@ def _aim(wish: Wish, channel: str | None, rows: Sequence[Any]) -> _Aim:
     """Find what a wish is about. Raises: `NotFound`, `Refused`."""
     if channel is None:
         raise NotFound(f"there is no ticket {wish.ticket}")
+    if wish.action is Action.PUBLISH:
+        raise Refused("what is published belongs to no ticket: use Desk.publish")
     target = _choose(rows, wish.ticket, wish.message)
     kind = Kind(target.kind)
     return _Aim(
@@ -290,8 +298,8 @@ def _refused(
     connection: sa.Connection, one: Ready, done: Sequence[Any], now: datetime
 ) -> Refused | None:
     """Refuse the double click, two agents with the same answer, and what was just done."""
-    text = clean(_accepted(one).text)
-    files = [each.path or each.url for part in one.parts for each in part.attachments]
+    accepted = _accepted(one)
+    text, files = clean(accepted.text), accepted.files
     for same in done:
         if (
             same.text == text

@@ -23,6 +23,7 @@ from channelmix import (
     first_answer,
     health,
     library,
+    publishing,
     reviewing,
     wrong_topic,
 )
@@ -67,6 +68,7 @@ from channelmix.store import feed, journal, ledger, outbox, outcomes, tickets, v
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 from channelmix.store.library import ArticleLine, articles
+from channelmix.store.outbox import Accepted, Part
 from channelmix.vault import StoredVault, Vaults
 from channelmix.workers import STOP_SECONDS, Workers
 
@@ -457,17 +459,57 @@ class Desk:
     async def _fulfil(self, wish: answering.Wish, *, by: str) -> int:
         """Put what somebody wants into the outbox, if nothing speaks against it."""
         prepared = await self._preparing.ask(wish)
-        draft = prepared.draft
-        found = await self.review(draft, used=prepared.used)
+        parts = await self._parts(prepared.draft, used=prepared.used)
+        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+
+    async def publish(
+        self,
+        channel: str,
+        text: str,
+        *,
+        by: str,
+        attachments: Sequence[Attachment] = (),
+        details: Mapping[str, str] | None = None,
+        automatic: bool = False,
+    ) -> int:
+        """Say something to everybody on a channel, in answer to nobody; return the outbox id.
+
+        `details` are what the network takes beside the text, as `Limits.details` of the channel
+        names them (`title`, `link`). Where the channel's section says `approval`, it is held until
+        a second person approves it. Raises: `Refused` with every finding that blocks.
+        """
+        draft = Draft(
+            channel=channel,
+            action=Action.PUBLISH,
+            text=text,
+            attachments=tuple(attachments),
+            details=dict(details or {}),
+            automatic=automatic,
+        )
+        wanted = Accepted(
+            channel=channel,
+            action=draft.action,
+            by=by,
+            parts=await self._parts(draft),
+            details=draft.details,
+            automatic=automatic,
+            held=self.settings.channels[channel].approval,
+        )
+        now = self.clock.now()
+        return await self._write(lambda connection: publishing.accept(connection, wanted, now))
+
+    async def _parts(self, draft: Draft, *, used: bool = False) -> list[Part]:
+        """Review a draft, keep its files, and cut it into the calls it takes. Raises: `Refused`."""
+        found = await self.review(draft, used=used)
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
         limits = limits_for(self.limits(draft.channel), draft.action, kind)
-        kept = wish.attachments and await asyncio.to_thread(
-            answering.keep, wish.attachments, self.settings.desk.media
-        )
-        parts = reviewing.parts(limits, wish.text, kept, thread=wish.thread)
-        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+        kept: Sequence[Attachment] = ()
+        if draft.attachments:
+            media = self.settings.desk.media
+            kept = await asyncio.to_thread(answering.keep, draft.attachments, media)
+        return reviewing.parts(limits, draft.text, kept, thread=draft.thread)
 
     async def _prepare(
         self, wishes: Sequence[answering.Wish]
@@ -542,22 +584,44 @@ class Desk:
         return await self.store.read(lambda c: articles(c, channel=channel, limit=limit))
 
     async def outbox(
-        self, *, states: Sequence[OutboxState] = (), ticket: int | None = None, limit: int = 200
+        self,
+        *,
+        states: Sequence[OutboxState] = (),
+        ticket: int | None = None,
+        outbox_id: int | None = None,
+        limit: int = 200,
     ) -> list[views.OutboxLine]:
         """List outgoing actions, newest first."""
         return await self.store.read(
-            lambda connection: views.outbox(connection, states=states, ticket=ticket, limit=limit)
+            lambda connection: views.outbox(
+                connection, states=states, ticket=ticket, outbox_id=outbox_id, limit=limit
+            )
+        )
+
+    async def approve(self, outbox_id: int, *, by: str) -> None:
+        """Let go out what is held, as a second person.
+
+        Raises: `Refused` for who wrote it, and for who is none of the channel's `approvers`.
+        """
+        now = self.clock.now()
+        await self._decide(
+            outbox_id,
+            "held",
+            lambda c: publishing.approve(c, outbox_id, by=by, settings=self.settings, now=now),
         )
 
     async def cancel(self, outbox_id: int) -> None:
-        """Cancel what is still queued of an action."""
-        await self._decide(outbox_id, "queued", lambda c: outcomes.cancel(c, outbox_id))
+        """Cancel what is still queued or held of an action."""
+        await self._decide(outbox_id, "queued or held", lambda c: outcomes.cancel(c, outbox_id))
 
     async def retry(self, outbox_id: int) -> None:
-        """Send a failed or cancelled action again."""
+        """Send a failed or cancelled action again; what nobody approved is held again."""
         now = self.clock.now()
+        holding = publishing.holding(self.settings)
         await self._decide(
-            outbox_id, "failed or cancelled", lambda c: outcomes.retry(c, outbox_id, now)
+            outbox_id,
+            "failed or cancelled",
+            lambda c: outcomes.retry(c, outbox_id, now, holding=holding),
         )
 
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
@@ -699,7 +763,10 @@ class Desk:
         return {"status": "ok", "channels": {one.name: one.state for one in await self.channels()}}
 
     async def settled(self) -> bool:
-        """Say whether nothing is left to do: no event, lookup or outgoing part is under way."""
+        """Say whether nothing is left to do: no event, lookup or outgoing part is under way.
+
+        What is held is not: it waits for a person.
+        """
         return await self.store.read(ledger.nothing_left)
 
     async def drain(self) -> None:

@@ -166,6 +166,12 @@ class ChannelKeys:
         help="What to do with a request for another channel's topic: keep it, move it to that "
         "channel's team, or point the customer there.",
     )
+    approval: bool = setting(
+        default=False, help="Whether a second person approves what is published here."
+    )
+    approvers: tuple[str, ...] = setting(
+        default=(), help="The teams or agents who may approve; none: anybody but the author."
+    )
     pointer: Annotated[str, readable_pointer] = setting(
         default="Please write to {account} about this. / Bitte dazu an {account} schreiben.",
         help="What the pointer says; {account} and {topic} are filled in.",

@@ -49,6 +49,13 @@ class Paper(Channel):
     limits = (
         Limits(actions={Action.PUBLIC_REPLY}, text=20, unit="letters", links=False),
         Limits(actions={Action.HIDE, Action.DELETE}),
+        Limits(
+            actions={Action.PUBLISH},
+            text=80,
+            attachments=1,
+            media={AttachmentKind.IMAGE},
+            details={"title", "link", "topic"},
+        ),
     )
 
     @hook
@@ -87,6 +94,8 @@ class Paper(Channel):
             sent_at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC),
             author=Identity(id=one["who"], name=one["who"].title()),
             text=one["text"],
+            url=one.get("url"),
+            no_reply=one.get("no_reply"),
             attachments=(Attachment(kind=AttachmentKind.IMAGE, text="a sketch"),)
             if one.get("sketch") else (),
         )

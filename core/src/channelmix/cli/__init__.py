@@ -43,6 +43,7 @@ SECTIONS = {
         "reply": ("answers", "Answer a ticket."),
         "review": ("answers", "Say what speaks against a text; send nothing."),
         "act": ("answers", "Hide, like, edit, delete or ban at the network."),
+        "publish": ("publishing", "Publish something, in answer to nobody."),
         "outbox": ("outbox", "List what goes out, and decide what is stuck."),
     },
     "Plugins": {

@@ -279,7 +279,9 @@ outbox = Table(
     Column("target", String),
     Column("own_id", String),
     Column("text", String, nullable=False),
+    Column("details", Json),  # what is published beside the text
     Column("by", String, nullable=False),
+    Column("approved_by", String),
     Column("automatic", Boolean, nullable=False),
     Column("window_opened_at", Time),
     Column("created_at", Time, nullable=False),

@@ -30,26 +30,23 @@ from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simula
 from channelmix_pinterest.client import category
 from channelmix_pinterest.config import SCOPES
 
+_READ = frozenset({"boards:read", "pins:read"})
+_WRITE = _READ | {"boards:write", "pins:write"}
 _CALLS: tuple[tuple[str, str, frozenset[str], frozenset[str]], ...] = (
-    (
-        "GET",
-        r"pins",
-        frozenset({"bookmark", "page_size", "pin_metrics", "pin_filter"}),
-        frozenset(),
-    ),
-    ("POST", r"pins", frozenset(), frozenset({"pins:write", "boards:write"})),
-    ("GET", r"pins/(?P<pin>\d+)", frozenset({"pin_metrics"}), frozenset({"pins:read"})),
-    ("PATCH", r"pins/(?P<pin>\d+)", frozenset(), frozenset({"pins:write"})),
-    ("DELETE", r"pins/(?P<pin>\d+)", frozenset(), frozenset({"pins:write"})),
+    ("GET", r"pins", frozenset({"bookmark", "page_size", "pin_metrics", "pin_filter"}), _READ),
+    ("POST", r"pins", frozenset(), _WRITE),
+    ("GET", r"pins/(?P<pin>\d+)", frozenset({"pin_metrics"}), _READ),
+    ("PATCH", r"pins/(?P<pin>\d+)", frozenset(), _WRITE),
+    ("DELETE", r"pins/(?P<pin>\d+)", frozenset(), _WRITE),
     (
         "GET",
         r"pins/(?P<pin>\d+)/analytics",
         frozenset({"start_date", "end_date", "metric_types", "app_types", "split_field"}),
-        frozenset({"pins:read"}),
+        _READ,
     ),
     ("GET", r"boards/(?P<board>\d+)", frozenset(), frozenset({"boards:read"})),
     ("GET", r"user_account", frozenset(), frozenset({"user_accounts:read"})),
-    ("POST", r"media", frozenset(), frozenset({"pins:write"})),
+    ("POST", r"media", frozenset(), frozenset({"pins:read", "pins:write"})),
     ("GET", r"media/(?P<media>\d+)", frozenset(), frozenset({"pins:read"})),
 )
 """Method, path, what the query may name, and the scopes it takes."""
@@ -110,6 +107,8 @@ class PinterestSimulator(Simulator):
     """For a rate category, how many calls are left of this minute."""
     processing: int = 1
     """How often a video is still being processed when it is asked about."""
+    incomplete: bool = False
+    """The list of pins is empty for once, though they are there."""
     pins: dict[str, Pin] = field(factory=dict)
     boards: dict[str, str] = field(factory=lambda: {"900001": "How-to", "900002": "Garden"})
     _access: dict[str, datetime] = field(factory=dict)
@@ -303,7 +302,8 @@ class PinterestSimulator(Simulator):
         size = request.query.get("page_size", "25")
         if not size.isdigit() or not 1 <= int(size) <= 250:  # noqa: PLR2004 - the documented maximum
             raise RefusedError(400, 1, "page_size must be between 1 and 250")
-        newest = sorted(self.pins.values(), key=lambda one: one.id, reverse=True)
+        listed = () if self.incomplete else self.pins.values()
+        newest = sorted(listed, key=lambda one: one.id, reverse=True)
         start = self._start(request.query.get("bookmark"))
         page = newest[start : start + int(size)]
         more = start + int(size) < len(newest)

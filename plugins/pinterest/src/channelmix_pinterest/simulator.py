@@ -364,7 +364,8 @@ class PinterestSimulator(Simulator):
         except RefusedError:
             del self.pins[made.id]
             raise
-        made.description, made.link = content.get("description"), content.get("link")
+        for name in _CREATE:
+            setattr(made, name, content.get(name))
         self.record("pin", made.id, {}, own=True, push=False)
         return Answer(status=201, body=self._show(made, metrics=False))
 

@@ -11,7 +11,7 @@ import pytest
 from attrs import define
 from channelmix.clock import SystemClock
 from channelmix.desk import Desk
-from channelmix.errors import Rejected
+from channelmix.errors import Refused
 from channelmix.records import TicketState
 from channelmix.store import schema as s
 from channelmix.store.views import TicketLine
@@ -90,7 +90,7 @@ async def test_a_held_reply_becomes_a_ticket_that_says_what_to_do(shelf: Shelf) 
     reply = shelf.tube.answer_to(top, "@jonas", "Und bei mir?")
     reply.status = "heldForReview"
     ticket = (await shelf.look())["Und bei mir?"]
-    with pytest.raises(Rejected, match="publish it first"):
+    with pytest.raises(Refused, match="publish it first"):
         await shelf.desk.reply(ticket.id, "Auch E27.", agent="anna")
     reply.status = "published"
     await shelf.look()
@@ -109,7 +109,7 @@ async def test_new_comments_on_a_pin_are_a_ticket_until_a_person_marks_it_done(
     assert subject.startswith("2 new comments on pin “Lampe wechseln”")
     shelf.pins.comment(pin)  # while nobody has looked: the same ticket
     assert [one.id for one in (await shelf.look()).values()] == [ticket.id]
-    with pytest.raises(Rejected):
+    with pytest.raises(Refused, match="offers no public reply"):
         await shelf.desk.reply(ticket.id, "Danke!", agent="anna")
     assert [(one.id, one.state) for one in (await shelf.look()).values()] == [
         (ticket.id, TicketState.OPEN)

@@ -186,6 +186,16 @@ async def test_what_was_there_long_before_we_began_is_no_news_when_it_comes_up(y
     assert texts(await y.walk("threads")) == ["neu"]
 
 
+async def test_what_comes_up_from_below_the_sweep_is_no_news(y, texts, monkeypatch) -> None:
+    monkeypatch.setattr("channelmix_youtube.polling.DEPTH", 1)
+    y.sim.comment(y.video, "@first", "alt")
+    y.clock.advance(timedelta(days=10))
+    newer = [y.sim.comment(y.video, f"@p{number}", "neu") for number in range(100)]
+    assert len(await y.walk("threads")) == 100
+    y.sim.remove(newer[-1])
+    assert texts(await y.walk("threads")) == []
+
+
 @pytest.mark.parametrize("others", [0, 8])
 async def test_a_reply_in_place_of_a_deleted_one_is_noticed(y, texts, others) -> None:
     top = y.sim.comment(y.video, "@mira", "Wie?")

@@ -5,7 +5,8 @@ was seen last, `walk` the number of this walk through the list, `bookmark` the p
 `pages` how many pages this walk has read, `began` when it began, and `since` when the last whole
 walk did (None: there was none). Only a pin that was made since then began without comments; what
 another has is where we begin, not news, whether it is the very first walk that finds it or one
-after a list that was not complete.
+after a list that was not complete. `boards` has the name of each board, and `named_at` is when they
+were read, in seconds since 1970: a pin tells its board by number only.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from attrs import Factory, define
+from attrs import Factory, asdict, define, evolve
 from channelmix.errors import PluginError, Rejected
+from channelmix.payloads import objects, words
 from channelmix.records import Poll, Polled, Source, minutes
 
 from channelmix_pinterest import parsing
@@ -28,6 +30,10 @@ OFTEN = minutes(30)
 """Counts lag by hours, so more often would only cost calls."""
 CALLS = 500
 """How many of a day's calls watching may use: half of what trial access allows."""
+NAMING = timedelta(days=1)
+"""How long the names of boards hold: one call a day for 250 boards."""
+BOARDS = 8
+"""How many pages of boards are read: 2,000 boards, as many as an account may have."""
 MEASURING = 20
 """For how many risen pins of one page analytics are read."""
 SPAN = timedelta(days=30)
@@ -46,16 +52,11 @@ class _Cursor:
     pages: int = 0
     began: str | None = None
     since: str | None = None
+    boards: dict[str, str | None] = Factory(dict)
+    named_at: float = 0.0
 
     def saved(self) -> dict[str, Any]:
-        return {
-            "pins": self.pins,
-            "walk": self.walk,
-            "bookmark": self.bookmark,
-            "pages": self.pages,
-            "began": self.began,
-            "since": self.since,
-        }
+        return asdict(self)
 
 
 async def poll(api: Api, wanted: Poll) -> Polled:
@@ -72,7 +73,9 @@ async def poll(api: Api, wanted: Poll) -> Polled:
     items = page.get("items")
     if not isinstance(items, list):
         raise Rejected("GET /pins: the answer has no items")
-    found = [_seen(cursor, pin) for pin in items if isinstance(pin, dict) and pin.get("id")]
+    pins = [one for one in objects(items) if one.get("id")]
+    await _name_boards(api, cursor, pins)
+    found = [_seen(cursor, pin) for pin in pins]
     changed = [one for one in found if one is not None]
     seen_at = api.clock.now().isoformat()
     await _measure(api, changed)
@@ -85,7 +88,7 @@ async def poll(api: Api, wanted: Poll) -> Polled:
     gone = await _gone(api, cursor)
     events += [parsing.event({"gone": pin, "seen_at": seen_at}) for pin in gone]
     again_in = max(OFTEN, timedelta(days=1) * cursor.pages / CALLS)
-    done = _Cursor(pins=cursor.pins, walk=cursor.walk + 1, since=cursor.began)
+    done = evolve(_begun_anew(cursor), since=cursor.began)
     return Polled(events=tuple(events), cursor=done.saved(), again_in=again_in)
 
 
@@ -98,21 +101,27 @@ def _cursor(saved: Any) -> _Cursor:
         pages=int(known.get("pages", 0)),
         began=known.get("began"),
         since=known.get("since"),
+        boards=dict(known.get("boards", {})),
+        named_at=float(known.get("named_at", 0)),
     )
 
 
 def _begun_anew(cursor: _Cursor) -> _Cursor:
-    return _Cursor(pins=cursor.pins, walk=cursor.walk + 1, since=cursor.since)
+    return evolve(cursor, walk=cursor.walk + 1, bookmark=None, pages=0, began=None)
 
 
 def _query(bookmark: str | None) -> dict[str, str]:
-    query = {"pin_metrics": "true", "page_size": PAGE}
-    return {**query, "bookmark": bookmark} if bookmark else query
+    return {"pin_metrics": "true", **_page(bookmark)}
+
+
+def _page(bookmark: str | None) -> dict[str, str]:
+    return {"page_size": PAGE} | ({"bookmark": bookmark} if bookmark else {})
 
 
 def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
     """Compare a pin with what was seen before; None if nothing changed."""
-    pin_id, now, says = str(pin["id"]), parsing.counts(pin), parsing.content(pin)
+    board = cursor.boards.get(str(pin.get("board_id")))
+    pin_id, now, says = str(pin["id"]), parsing.counts(pin), parsing.content(pin, board)
     row = cursor.pins.get(pin_id)
     before = [row[0], row[1]] if row else ([0, 0] if _is_new(pin, cursor.since) else None)
     rises = row[2] if row else 0
@@ -121,7 +130,8 @@ def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
     cursor.pins[pin_id] = [*kept, rises + rose, says, cursor.walk]
     if row and row[3] == says and (now is None or list(now) == before):
         return None
-    return {"pin": pin, "before": before, "now": now and list(now), "rise": rises + rose}
+    seen = {"pin": pin, "before": before, "now": now and list(now), "rise": rises + rose}
+    return {**seen, "board": board} if board else seen
 
 
 def _is_new(pin: Mapping[str, Any], since: str | None) -> bool:
@@ -147,6 +157,32 @@ async def _gone(api: Api, cursor: _Cursor) -> list[str]:
                 continue
         cursor.pins[pin][4] = cursor.walk
     return gone
+
+
+async def _name_boards(api: Api, cursor: _Cursor, pins: list[dict[str, Any]]) -> None:
+    """Read the names of all boards, if there is one without, or it was long ago.
+
+    Source: `GET /boards`, 250 a page. Pins stand without them, so no refusal matters; a board
+    that is not listed is not asked for again the same day.
+    """
+    now = api.clock.now().timestamp()
+    used = {str(one["board_id"]) for one in pins if one.get("board_id")}
+    if used <= cursor.boards.keys() and now < cursor.named_at + NAMING.total_seconds():
+        return
+    cursor.named_at = now
+    cursor.boards = dict.fromkeys(used) | cursor.boards
+    bookmark: str | None = None
+    for _ in range(BOARDS):
+        try:
+            page = await api.get("boards", _page(bookmark))
+        except PluginError:
+            return
+        cursor.pages += 1
+        listed = objects(page.get("items"))
+        cursor.boards |= {str(one.get("id")): words(one.get("name")) for one in listed}
+        bookmark = words(page.get("bookmark"))
+        if bookmark is None:
+            return
 
 
 async def _measure(api: Api, changed: list[dict[str, Any]]) -> None:

@@ -328,7 +328,7 @@ async def look_up(api: Api, wanted: Poll) -> Polled:
 
     Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (it is gone).
     """
-    found = await api.read("videos", {"part": "snippet", "id": wanted.argument or ""})
+    found = await api.read("videos", {"part": parsing.VIDEO_PARTS, "id": wanted.argument or ""})
     items = [one for one in found.get("items") or () if isinstance(one, dict)]
     if not items:
         raise Rejected(f"{wanted.source} {wanted.argument}: is gone, or not to be seen")

@@ -109,7 +109,7 @@ async def test_new_comments_on_a_pin_are_a_ticket_until_a_person_marks_it_done(
     assert subject.startswith("2 new comments on pin “Lampe wechseln”")
     shelf.pins.comment(pin)  # while nobody has looked: the same ticket
     assert [one.id for one in (await shelf.look()).values()] == [ticket.id]
-    with pytest.raises(Refused, match="open the pin: https://www.pinterest.com"):
+    with pytest.raises(Refused, match="open the pin: https"):
         await shelf.desk.reply(ticket.id, "Danke!", agent="anna")
     assert [(one.id, one.state) for one in (await shelf.look()).values()] == [
         (ticket.id, TicketState.OPEN)

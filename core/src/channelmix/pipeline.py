@@ -79,6 +79,8 @@ class Pipeline:
     """Channels whose events must wait, because their plugin is not there."""
     cut: Callable[[RawEvent], Awaitable[Sequence[RawEvent]]]
     """Cuts a payload that was stored whole into routed events."""
+    poison: Mapping[int, str] = field(factory=dict)
+    """Events that are not to be read, and why: see `Desk.poison`."""
     bell: Bell = field(factory=Bell)
     """Wakes whoever has to do with what was written."""
     _under_way: set[asyncio.Task[Any]] = field(factory=set, init=False)
@@ -128,10 +130,13 @@ class Pipeline:
         if not self.registry.implements(event.channel, hook):
             why = f"channel {event.channel} is not configured"
             return evolve(work, failed=(Fate.UNROUTED, why))
+        if event.id in self.poison:
+            return evolve(work, failed=(Fate.QUARANTINED, self.poison[event.id]))
         try:
-            if hook == "split":
-                return evolve(work, parts=tuple(await self.cut(event)))
-            told: Ingested = await self.dispatch.addressed(event.channel, hook, event)
+            with self.dispatch.calling.reading(event.id):
+                if hook == "split":
+                    return evolve(work, parts=tuple(await self.cut(event)))
+                told: Ingested = await self.dispatch.addressed(event.channel, hook, event)
         except (PluginError, PluginFault, NotFound) as error:
             return evolve(work, failed=(Fate.QUARANTINED, str(error)))
         if wrong := [one for one in told.inbounds if not isinstance(one, KINDS)]:

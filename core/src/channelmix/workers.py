@@ -53,6 +53,7 @@ class Workers:
             owner=self.owner,
             unavailable=self._unavailable,
             cut=desk.cut,
+            poison=desk.poison,
             bell=desk.bell,
         )
         self._loop("pipeline", self._pipeline.step, Topic.JOURNAL, every=5)

@@ -89,6 +89,7 @@ class Work:
         if self.handover is not None:
             desk.dispatch.calling = self.handover.note()
             self.handover.begin(Begun(thread=threading.get_ident(), homes=homes))
+        desk.poison.update(self.orders.poison)
         for pause in self.orders.pauses:
             desk.dispatch.pause(pause)
         dog = Watchdog(

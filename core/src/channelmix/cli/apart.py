@@ -1,4 +1,4 @@
-"""Importing plugins where it may go wrong: a command survives an import that hangs, exits or crashes.
+"""Importing plugins so that a command survives an import that hangs, exits or crashes.
 
 The command goes on in a copy of this process, which imports; what is left behind only waits for
 its end. When all is well that costs a fork, and nothing is imported twice.

@@ -110,9 +110,7 @@ class Reconciler:
         if found.status == "found":
             return lambda c: outcomes.sent(c, part, found.ids, how="reconcile", now=now)
         if found.status == "absent":
-            settle = _settling(self.channel, claimed.outgoing)
-            settled_at = (claimed.last_sent_at or now) + settle
-            settled_at = max(settled_at, now + self._still(claimed, settle))
+            settled_at = self._settled_at(claimed, now)
             if now >= settled_at and claimed.attempts >= LOST:
                 why = f"the network took it {claimed.attempts} times and shows it nowhere"
                 return _ask_person(part, now, why)
@@ -132,17 +130,18 @@ class Reconciler:
         first = outgoing.first_sent_at
         return evolve(outgoing, first_sent_at=first and first - self.turning.spread)
 
-    def _still(self, claimed: Claimed, settle: timedelta) -> timedelta:
-        """Return how long to wait, by what really passes, until absent counts.
+    def _settled_at(self, claimed: Claimed, now: datetime) -> datetime:
+        """Say from when on absent counts.
 
-        Where the clock was turned, it tells neither how long ago a part was sent, nor whether
-        the lease of its sender, who may yet send it, is over.
+        A clock that was turned tells neither how long ago a part was sent, nor whether the lease
+        of its sender, who may yet send it, is over: then it counts what has really passed.
         """
+        settle = _settling(self.channel, claimed.outgoing)
         if not self.turning.spread:
-            return timedelta(0)
+            return min(claimed.last_sent_at or now, now) + settle
         passed = self.turning.passed()
         waited = passed - self._known.setdefault((claimed.part, claimed.attempts), passed)
-        return max(settle, HOLD) - timedelta(seconds=waited)
+        return now + max(settle, HOLD) - timedelta(seconds=waited)
 
     async def _record(self, claimed: Claimed, outcome: Outcome) -> None:
         """Write what was seen, and judge the ticket anew with it."""

@@ -12,6 +12,8 @@ from channelmix.store.dialect import announce
 
 LONGEST = timedelta(minutes=10)
 """No lease is for longer."""
+LATEST = 100
+"""Happenings: the last few may be of a desk that is starting now."""
 _LOOKED_FOR = sa.and_(
     s.outbox_parts.c.state == OutboxState.UNCERTAIN, s.outbox_parts.c.for_person == sa.false()
 )
@@ -42,7 +44,7 @@ def back(connection: sa.Connection, now: datetime) -> None:
 
 
 def was_later(connection: sa.Connection, now: datetime) -> bool:
-    """Say whether what happened last is noted for a time that is yet to come."""
-    query = sa.select(s.happenings.c.at).order_by(s.happenings.c.id.desc()).limit(1)
-    last = connection.execute(query).scalar()
+    """Say whether something of what happened last is noted for a time that is yet to come."""
+    latest = sa.select(s.happenings.c.at).order_by(s.happenings.c.id.desc()).limit(LATEST)
+    last = connection.execute(sa.select(sa.func.max(latest.subquery().c.at))).scalar()
     return last is not None and last > now

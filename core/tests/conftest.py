@@ -249,7 +249,7 @@ def toy_settings(tmp_path: Path, database: str) -> Settings:
 def open_desk(toy_settings: Settings) -> OpenDesk:
     @asynccontextmanager
     async def opened(*, classes: Any = None, **options: Any) -> AsyncIterator[Desk]:
-        keys = {key: options.pop(key) for key in ("work", "clock") if key in options}
+        keys = {key: options.pop(key) for key in ("work", "clock", "owner") if key in options}
         known = {"toy": Toy, **(classes or {})}
         async with Desk.open(toy_settings(**options), plugins=known, **keys) as desk:
             yield desk

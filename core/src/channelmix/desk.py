@@ -134,6 +134,8 @@ class Desk:
             log=self.log,
             mask=self.mask,
         )
+        self.poison: dict[int, str] = {}
+        """Stored events that ended earlier processes, and how: quarantined without being read."""
         self._owner = owner or secrets.token_hex(8)
         self._vaults = Vaults(
             store=self.store,

@@ -149,6 +149,10 @@ class Dispatch:
         """Return the plugins that `pause` holds back now, by name."""
         return self._breakers.paused()
 
+    def turn(self, by: timedelta) -> None:
+        """Let pauses last for as long as before, though the clock was turned."""
+        self._breakers.turn(by)
+
     async def _side_by_side(
         self,
         asked: Implementations,

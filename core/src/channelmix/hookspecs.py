@@ -61,7 +61,11 @@ _spec = pluggy.HookspecMarker(PROJECT)
 
 
 class Clock(Protocol):
-    """Where the time comes from, so that tests can turn it."""
+    """Where the time comes from, so that tests can turn it.
+
+    It may have a method `steady`, too: seconds as a float that only ever pass. By it the core
+    tells time that passed from a clock that was turned; without it the clock is believed.
+    """
 
     def now(self) -> datetime:
         """Return the time, aware, in UTC."""

@@ -380,9 +380,7 @@ class Ignored:
     reason: str
 
 
-Inbound = (
-    Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
-)
+Inbound = Message | Edit | Deletion | Echo | DeliveryStatus | Reaction | Article | Lookup | Ignored
 
 INBOUNDS: Mapping[str, type[Inbound]] = {
     "message": Message,

@@ -250,6 +250,15 @@ class Attachment:
 
 
 @frozen(kw_only=True)
+class Unlocked:
+    """How a file is asked for that its address alone does not give."""
+
+    url: str
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    """Sent with the first request alone, never on to where that redirects."""
+
+
+@frozen(kw_only=True)
 class Message:
     """Something that somebody said."""
 

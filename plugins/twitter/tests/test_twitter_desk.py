@@ -20,7 +20,7 @@ from channelmix.records import OutboxState, TicketState, WebhookRequest
 from channelmix.store import schema
 from channelmix.testing.clock import FakeClock
 from channelmix.testing.simulator import NO_TRUST
-from channelmix_twitter.simulator import XSimulator
+from channelmix_twitter.simulator import PICTURE, XSimulator
 
 pytest.importorskip("channelmix_keywords", reason="what finds the topics is another package")
 BILLING = "1400000000000000777"
@@ -88,7 +88,7 @@ async def shop(folder: Path, wrong_topic: str) -> AsyncIterator[Shop]:
         tokens = [gate.signing(user) for user in sim.ours]
         keys = [{"access_token": t, "access_token_secret": secret} for t, secret in tokens]
         told = {
-            "desk": {"store": f"sqlite:///{folder}/desk.db"},
+            "desk": {"store": f"sqlite:///{folder}/desk.db", "media": f"{folder}/media"},
             "apps": {
                 "acme": {
                     "network": "twitter",
@@ -204,6 +204,15 @@ async def test_a_long_answer_goes_out_as_a_thread(tmp_path: Path) -> None:
         await s.tickets()
         assert len(await s.desk.tickets()) == 1
         assert (await s.desk.ledger()).adds_up
+
+
+async def test_a_photo_in_a_message_is_there_for_the_agent(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        s.sim.write("Jonas Weber", "So sieht es aus.", media=[s.sim.picture("customer")])
+        ticket = (await s.tickets())["x"]
+        [message] = (await s.desk.ticket(ticket.id)).messages
+        [photo] = message.attachments
+        assert Path(str(photo.path)).read_bytes() == PICTURE
 
 
 async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:

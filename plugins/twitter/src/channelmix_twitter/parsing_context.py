@@ -94,15 +94,15 @@ def _attachment(key: str, told: Json) -> Attachment:
         if isinstance(kind, str)
         else AttachmentKind.OTHER,
         id=key,
-        url=words(told.get("url")) or _best(told) or words(told.get("preview_image_url")),
+        url=words(told.get("url")) or best(told) or words(told.get("preview_image_url")),
         text=words(told.get("alt_text")),
     )
 
 
-def _best(told: Json) -> str | None:
+def best(told: Json) -> str | None:
     """Return the address of the best film there is."""
     films = [
-        (rate if isinstance(rate := one.get("bit_rate"), int) else 0, url)
+        (rate if isinstance(rate := one.get("bit_rate", one.get("bitrate")), int) else 0, url)
         for one in objects(told.get("variants"))
         if one.get("content_type") == "video/mp4" and (url := words(one.get("url")))
     ]

@@ -21,7 +21,7 @@ from channelmix.records import (
     Message,
 )
 
-from channelmix_twitter.parsing_context import SITE, Context, attachments
+from channelmix_twitter.parsing_context import SITE, Context, attachments, best
 from channelmix_twitter.parsing_posts import link, said
 
 ENCRYPTED = "an encrypted chat: X shows and takes it only in its own app"
@@ -95,7 +95,7 @@ def _medium(media: Json) -> Attachment:
         if isinstance(kind, str)
         else AttachmentKind.OTHER,
         id=ident(media.get("id_str")) or ident(media.get("id")),
-        url=words(media.get("media_url_https")),
+        url=best(obj(media.get("video_info"))) or words(media.get("media_url_https")),
     )
 
 

@@ -10,6 +10,7 @@ from attrs import define, field
 from channelmix.hookspecs import Channel, Services, hook
 from channelmix.records import (
     Allowance,
+    Attachment,
     Checked,
     Connect,
     Connected,
@@ -27,6 +28,7 @@ from channelmix.records import (
     Received,
     Renewed,
     Split,
+    Unlocked,
     WebhookRequest,
 )
 
@@ -35,7 +37,7 @@ from channelmix_twitter.client import HOST, Api, Key
 from channelmix_twitter.config import Prices, TwitterApp, TwitterConfig
 from channelmix_twitter.connecting import SITE, Login
 from channelmix_twitter.looking import Look
-from channelmix_twitter.media import Uploads
+from channelmix_twitter.media import Uploads, unlock
 from channelmix_twitter.money import Purse
 from channelmix_twitter.parsing_context import Context
 from channelmix_twitter.push import Webhook
@@ -177,6 +179,12 @@ class Twitter(Channel):
             api=self.api(), config=self.config, prices=self.app.prices, purse=self._polls
         )
         return await reader.poll(wanted)
+
+    @hook
+    async def unlock(self, attachment: Attachment) -> Unlocked | None:
+        """Get a photo out of a direct message: only who may read that gets it."""
+        api = self.api()
+        return await unlock(api, attachment, by1=api.key is not self._rotating)
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:

@@ -141,11 +141,18 @@ class XSimulator(Simulator):
         del self.world.posts[post.id]
 
     def write(
-        self, who: str, text: str | None, *, to: User | None = None, push: bool = True
+        self,
+        who: str,
+        text: str | None,
+        *,
+        to: User | None = None,
+        media: Sequence[Medium] = (),
+        push: bool = True,
     ) -> Direct:
         """Let somebody write a direct message."""
         recipient = to or self.ours[0]
         made = self.world.direct(self.world.person(who), recipient, text, self.clock.now())
+        made.media = [one.id for one in media]
         self._tell_direct(made, recipient, push=push)
         return made
 
@@ -199,7 +206,7 @@ class XSimulator(Simulator):
         for account in self.ours:
             if account.id in direct.conversation.split("-"):
                 kind = "dm.sent" if direct.sender.id == account.id else "dm.received"
-                content = {"payload": shapes.legacy(direct, other)}
+                content = {"payload": shapes.legacy(direct, other, self.base_url)}
                 own, uuid = kind == "dm.sent", f"-{direct.id[:18]}{len(self._events)}"
                 self._tell(kind, direct.id, account, uuid, content, own=own, push=push)
 
@@ -268,6 +275,8 @@ class XSimulator(Simulator):
     async def _answer(self, request: Request) -> Answer:
         if (found := self._without_key(request)) is not None:
             return found
+        if (found := self._private(request)) is not None:
+            return found
         for method, pattern, limit, call in self._routes():
             match = re.fullmatch(pattern, request.path)
             if match and request.method == method:
@@ -286,8 +295,7 @@ class XSimulator(Simulator):
             medium = self.world.media.get(request.path.rpartition("/")[2])
             if medium is None:
                 raise gone(request.path)
-            content = b"".join(medium.pieces[one] for one in sorted(medium.pieces))
-            return Answer(body=content, content_type=medium.mime)
+            return _bytes(medium)
         calls: dict[tuple[str, str], Callable[[], Answer]] = {
             ("GET", "/i/oauth2/authorize"): lambda: gate.authorize(request.query),
             ("POST", "/2/oauth2/token"): lambda: gate.token(request),
@@ -297,6 +305,19 @@ class XSimulator(Simulator):
         }
         call = calls.get((request.method, request.path))
         return call() if call else None
+
+    def _private(self, request: Request) -> Answer | None:
+        """Answer who asks for a file of a direct message, by OAuth 1.0a and 2.0 elsewhere."""
+        match = re.fullmatch(
+            r"/(1\.1/ton/data/dm|2/dm_conversations/media)/(\d+)/(\d+)/[\w.-]+", request.path
+        )
+        if match is None or request.method != "GET":
+            return None
+        me = user(self.gate.who(request, self.base_url))
+        by1 = request.headers["authorization"].startswith("OAuth ")
+        if by1 != (match[1][0] == "1"):
+            raise forbidden("Unsupported Authentication")
+        return _bytes(self.reading.file(me, match[2], match[3]))
 
     def _count(self, me: User | None, limit: str) -> dict[str, str]:
         """Count a call; too many are refused. Returns the headers that say how many are left."""
@@ -478,6 +499,11 @@ def rates(limit: int, left: int, reset: int) -> dict[str, str]:
     """Return the headers that say how a limit stands."""
     told = {"limit": limit, "remaining": left, "reset": reset}
     return {f"x-rate-limit-{name}": str(value) for name, value in told.items()}
+
+
+def _bytes(medium: Medium) -> Answer:
+    content = b"".join(medium.pieces[one] for one in sorted(medium.pieces))
+    return Answer(body=content, content_type=medium.mime)
 
 
 def user(me: User | None) -> User:

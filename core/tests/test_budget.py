@@ -21,6 +21,7 @@ from channelmix.records import (
     Kind,
     Limits,
     Message,
+    RawEvent,
     hours,
 )
 from channelmix.store.engine import Store
@@ -125,6 +126,9 @@ def metered(toy: Any) -> Any:
             amount = self.config.amount
             return Allowance(unit="USD", amount=amount, period="month") if amount else None
 
+        def _event(self, one: Any) -> RawEvent:
+            return attrs.evolve(super()._event(one), cost=one.get("cost", 0.0))
+
     Metered.Config = Config
     return Metered
 
@@ -135,6 +139,18 @@ async def metered_desk(open_desk: Any, metered: Any, clock: FakeClock) -> AsyncI
     options = {"classes": {"metered": metered}, "channels": channels}
     async with open_desk(work=False, clock=clock, **options) as desk:
         yield desk
+
+
+async def test_what_is_pushed_is_counted_once_and_never_turned_away(metered_desk, push):
+    budget = metered_desk.registry.get("x").services.budget
+    dear = [{"id": f"c{number}", "by": "eva", "cost": 4.0} for number in range(3)]
+    await push(metered_desk, dear[0], {"id": "free", "by": "eva"}, app="x")
+    await push(metered_desk, dear[0], app="x")
+    assert (await budget.state()).spent == 4
+    await push(metered_desk, *dear, dear[2], app="x")
+    state = await budget.state()
+    assert (state.spent, state.left, state.left_for_polls) == (12, 0, 0)
+    assert (await metered_desk.ledger()).stored == 4
 
 
 async def findings(desk: Any, text: str, action: Action = Action.PUBLIC_REPLY) -> list[str]:

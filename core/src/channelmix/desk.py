@@ -235,14 +235,22 @@ class Desk:
                 clock=self.clock,
                 bell=self.bell,
                 app=app,
+                charge=self._charge,
                 channels=channels,
             )
 
     def _lend(self, name: str, app: str) -> tuple[StoredVault, StoredBudget]:
         """Make what one channel or plugin is lent of the store."""
+        return StoredVault(vaults=self._vaults, channel=name), self._budget(name, app)
+
+    def _budget(self, name: str, app: str) -> StoredBudget:
         share = partial(self.assembly.share, name, app)
-        budget = StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
-        return StoredVault(vaults=self._vaults, channel=name), budget
+        return StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
+
+    def _charge(self, connection: sa.Connection, channel: str, cost: float) -> None:
+        """Count what a network charged for pushing to a channel."""
+        if section := self.settings.channels.get(channel):
+            self._budget(channel, section.app).note(connection, cost)
 
     def limits(self, channel: str) -> Sequence[Limits]:
         """Return what a channel declares."""

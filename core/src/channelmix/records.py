@@ -144,6 +144,11 @@ class RawEvent:
     """The account at the network that the event names; the core routes it to the channel."""
     source: str = "webhook"
     """`webhook`, or the name of the source that was polled."""
+    cost: float = 0.0
+    """What the network charges for having pushed it, in the unit of the allowance.
+
+    The core counts it as it is stored, each event once. What was polled is paid by who polls.
+    """
     road: Road = Road.PUSH
     channel: str = ""
     id: int = 0

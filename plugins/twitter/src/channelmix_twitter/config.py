@@ -58,6 +58,13 @@ class Prices:
     )
     manage: float = setting(default=0.005, help="Hiding a reply.", validator=_not_negative)
     delete: float = setting(default=0.010, help="Deleting a post.", validator=_not_negative)
+    pushed_post: float = setting(
+        default=0.005, help="A post by webhook, for each event.", validator=_not_negative
+    )
+    pushed_message: float = setting(
+        default=0.010, help="A direct message by webhook.", validator=_not_negative
+    )
+    pushed_like: float = setting(default=0.001, help="A like by webhook.", validator=_not_negative)
 
 
 @frozen(kw_only=True)

@@ -157,7 +157,7 @@ class Twitter(Channel):
     @hook
     def split(self, payload: Payload) -> Split:
         """Cut a webhook body or an API answer into events."""
-        return parsing.split(payload)
+        return parsing.split(payload, self.app.prices)
 
     @hook
     def ingest(self, event: RawEvent) -> Ingested:

@@ -14,7 +14,7 @@ the shares of a stretch together are never more than what polls have left when i
 channel leaves unused in one stretch belongs to all in the next.
 
 What a network charges for pushing, nobody can refuse: it is noted as a poll of the channel's, and
-polls make up for it. Only if there is more of it than all polls may spend does it touch the reserve.
+polls make up for it. Only where it is more than all polls may spend does it touch the reserve.
 """
 
 from __future__ import annotations

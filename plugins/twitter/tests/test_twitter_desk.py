@@ -215,6 +215,26 @@ async def test_a_photo_in_a_message_is_there_for_the_agent(tmp_path: Path) -> No
         assert Path(str(photo.path)).read_bytes() == PICTURE
 
 
+@pytest.mark.parametrize("push", [True, False])
+async def test_quotes_and_answers_without_our_name_ask_once(tmp_path: Path, push: bool) -> None:  # noqa: FBT001 - parametrized
+    async with shop(tmp_path, "keep") as s:
+        ours = s.sim.native(s.sim.ours[0], None, "Wir öffnen um neun.")
+        s.sim.quote(ours, "Mira Sommer", "Das ist zu spät!", push=push)
+        s.sim.quote(ours, "Ole Brandt", "@stadtwerke_bill ihr auch?", push=push)
+        s.sim.reply(ours, "Clara Nguyen", "Und wer um acht kommt?", push=push, named=False)
+        s.sim.reply(ours, "Jonas Weber", "Seit wann?", push=push)
+        await s.tickets()
+        await s.swept()
+        lines = await s.desk.tickets()
+        assert sorted((one.channel, one.customer) for one in lines) == [
+            ("bill", "Ole Brandt"),
+            ("x", "Clara Nguyen"),
+            ("x", "Jonas Weber"),
+            ("x", "Mira Sommer"),
+        ]
+        assert (await s.desk.ledger()).adds_up
+
+
 async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:
     async with shop(tmp_path, "keep") as s:
         asked = s.sim.say("Mira Sommer", "@stadtwerke was ist passiert?")

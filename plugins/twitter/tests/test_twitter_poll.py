@@ -119,6 +119,19 @@ async def test_quotes_are_found_by_search(s: Any) -> None:
     assert found.text.startswith("Das ist zu spät!")
 
 
+async def test_an_answer_without_our_name_is_found_by_search(s: Any) -> None:
+    ours = s.sim.native(s.us, None, "Wir öffnen um neun.")
+    s.sim.reply(ours, "Clara Nguyen", "Und wer um acht kommt?", named=False)
+    s.sim.reply(ours, "Ole Brandt", "Gut so!")
+    assert "Und wer" not in str(said(s.x, (await drained(s.x, "mentions"))[0]))
+    [found] = said(s.x, (await drained(s.x, "quotes"))[0])
+    assert (found.kind, found.text, found.parent) == (
+        Kind.COMMENT,
+        "Und wer um acht kommt?",
+        ours.id,
+    )
+
+
 async def test_talk_is_found_by_rules_and_nothing_else(s: Any, monkeypatch: Any) -> None:
     assert (await s.x.poll(Poll(source="search"))).events == ()
     assert s.calls() == []

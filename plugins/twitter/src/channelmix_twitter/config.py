@@ -11,7 +11,10 @@ from channelmix.records import Allowance
 
 QUERY = 512
 """How long a query of recent search may be (X, "Build a query", self-serve plans)."""
-EVENTS = ("post.create", "post.delete", "post.mention.create", "dm.received", "dm.sent")
+EVENTS = (
+    *("post.create", "post.delete", "post.mention.create", "post.reply.create"),
+    *("post.quote.create", "dm.received", "dm.sent"),
+)
 
 
 def _user_id(_: object, attribute: Attribute[Any], value: str) -> None:

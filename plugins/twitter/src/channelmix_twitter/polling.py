@@ -53,7 +53,10 @@ SOURCES = (
     Source(name="conversation"),
     Source(name="post"),
 )
-"""X's limit is 15 reads of direct messages in 15 minutes, so every two minutes leaves some."""
+"""X's limit is 15 reads of direct messages in 15 minutes, so every two minutes leaves some.
+
+`quotes` also finds answers whose author took our name out: they are no mentions.
+"""
 
 
 @frozen(kw_only=True)
@@ -97,7 +100,8 @@ class Reader:
             params = {**POST_FIELDS, "exclude": "retweets"}
             return evolve(owned, path=f"/2/users/{user}/tweets", params=params)
         if source == "quotes":
-            return self.search(f'url:"{handle}/status" is:quote -from:{handle}')
+            unnamed = f"(to:{handle} -@{handle})"
+            return self.search(f'((url:"{handle}/status" is:quote) OR {unnamed}) -from:{handle}')
         return self.search(query(self.config.search, handle)) if self.config.search else None
 
     def search(self, words: str) -> Listing:

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -121,9 +121,9 @@ class XSimulator(Simulator):
         self._tell_all(post, push=push)
         return post
 
-    def reply(self, above: Post, who: str, text: str, *, push: bool = True) -> Post:
-        """Let somebody answer a post."""
-        return self.say(who, text, push=push, replied_to=above.id)
+    def reply(self, above: Post, who: str, text: str, **more: Any) -> Post:
+        """Let somebody answer a post; with `named=False` without the names X puts before it."""
+        return self.say(who, text, replied_to=above.id, **more)
 
     def quote(self, quoted: Post, who: str, text: str, *, push: bool = True) -> Post:
         """Let somebody quote a post."""
@@ -182,18 +182,21 @@ class XSimulator(Simulator):
 
     def _tell_all(self, post: Post, *, push: bool) -> None:
         for account in self.ours:
-            if kind := self._concerns(post, account):
+            for kind in self._concerns(post, account):
                 self._tell_post(kind, post, account, push=push)
 
-    def _concerns(self, post: Post, account: User) -> str | None:
+    def _concerns(self, post: Post, account: User) -> Iterator[str]:
+        """Yield the events of a post: X tells of an answer that names us as both."""
         if post.author.id == account.id:
-            return "post.create"
-        quoted = self.world.posts.get(post.quoted or "")
+            yield "post.create"
+            return
         if account in post.mentions:
-            return "post.mention.create"
+            yield "post.mention.create"
+        if post.answered is not None and post.answered.id == account.id:
+            yield "post.reply.create"
+        quoted = self.world.posts.get(post.quoted or "")
         if quoted is not None and quoted.author.id == account.id:
-            return "post.quote.create"
-        return None
+            yield "post.quote.create"
 
     def _tell_post(self, kind: str, post: Post, account: User, *, push: bool) -> None:
         payload = shapes.post(post, self.world, shapes.ALL["tweet.fields"])

@@ -196,6 +196,11 @@ class Source:
     """How often it is polled where the network does not push, None: only for a `Lookup`."""
     sweep: timedelta | None = None
     """How often it is swept for missed events where the network does push; None: as `every`."""
+    known: timedelta | None = None
+    """How far back each poll is told what customers said in public; None: it does not want to know.
+
+    For a source that looks whether it is still there.
+    """
 
 
 @frozen(kw_only=True)
@@ -207,6 +212,8 @@ class Poll:
     """What the last `Polled` gave, JSON-safe; None at the very first poll."""
     argument: str | None = None
     """For a `Lookup`: which object is wanted."""
+    known: tuple[str, ...] = ()
+    """The ids of what customers said in public and the store still holds, if the source asks."""
 
 
 @frozen(kw_only=True)

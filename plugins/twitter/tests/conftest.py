@@ -190,7 +190,7 @@ def read() -> Any:
 # X's official contract carries no licence, so it lies outside of this repository
 
 CONTRACT = Path(__file__).resolve().parents[4] / "shared/contracts/x/openapi-2.166.json"
-OUTSIDE = ("/2/oauth2/token", "/oauth/", "/i/oauth2/", "/media/", "/1.1/ton/")
+OUTSIDE = ("/2/oauth2/token", "/oauth/", "/i/oauth2/", "/media/", "/1.1/ton/", "/compliance/")
 """What the contract leaves to OAuth's own documents, and the simulator's pictures."""
 NEWER = (b"post.reply.create", b"post.quote.create")
 """Events that X's pages "Event payloads" and "Event pricing" have, and this contract not yet."""

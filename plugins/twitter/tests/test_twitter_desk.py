@@ -94,6 +94,7 @@ async def shop(folder: Path, wrong_topic: str) -> AsyncIterator[Shop]:
                     "network": "twitter",
                     "consumer_key": gate.consumer_key,
                     "consumer_secret": gate.consumer_secret,
+                    "bearer_token": gate.bearer,
                 }
             },
             "channels": {
@@ -233,6 +234,36 @@ async def test_quotes_and_answers_without_our_name_ask_once(tmp_path: Path, push
             ("x", "Mira Sommer"),
         ]
         assert (await s.desk.ledger()).adds_up
+
+
+async def test_what_customers_take_back_is_forgotten(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        asked = s.sim.say("Mira Sommer", "@stadtwerke meine Nummer ist 4711")
+        s.sim.say("Ole Brandt", "@stadtwerke der Strom ist weg")
+        other = s.sim.say("Clara Nguyen", "@stadtwerke_bill hallo?")
+        s.sim.write("Jonas Weber", "Und bei mir?")
+        await s.tickets()
+        for post in (asked, other):
+            s.sim.remove(post)
+        s.sim.compliance.slow = 1
+
+        async def forgotten() -> bool:
+            s.clock.advance(timedelta(minutes=3))
+            s.desk.bell.ring()
+            lines = await s.desk.tickets(states=[TicketState.CLOSED])
+            return {one.customer for one in lines} == {"Mira Sommer", "Clara Nguyen"}
+
+        # Both channels ask, one after the other: their app may have one job at a time.
+        s.clock.advance(timedelta(hours=27))
+        await s.until(forgotten)
+        told = {one for ids in s.sim.compliance.uploads.values() for one in ids}
+        assert {asked.id, other.id} <= told <= set(s.sim.world.posts) | {asked.id, other.id}
+        held = await s.desk.store.read(
+            lambda c: str(c.execute(sa.select(schema.raw_events.c.body)).all())
+        )
+        assert "4711" not in held
+        assert (await s.desk.ledger()).adds_up
+        assert {one.state for one in await s.desk.channels()} == {"ok"}
 
 
 async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:

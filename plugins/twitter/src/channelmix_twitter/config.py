@@ -101,6 +101,11 @@ class TwitterConfig:
     events: tuple[str, ...] = setting(
         default=EVENTS, help="The activity events to subscribe to, where the app has a webhook."
     )
+    withdrawn_days: int = setting(
+        default=90,
+        help="How far back X is asked once a day what customers deleted; 0: it is not asked.",
+        validator=_not_negative,
+    )
     backfill_days: int = setting(
         default=2, help="How many days back the very first poll looks.", validator=_not_negative
     )

@@ -155,6 +155,8 @@ def _inbounds(document: Json, context: Context) -> Iterator[Inbound]:
         yield from _event(data, context)
     elif "item" in document:
         yield from _item(document["item"], including(context, document.get("includes")))
+    elif "withdrawn" in document:
+        yield _withdrawn(obj(document["withdrawn"]), context)
     elif "errors" in document or "title" in document:
         yield Ignored(reason="error answer")
     elif "response_token" in document:
@@ -199,6 +201,15 @@ def _event(data: Json, context: Context) -> Iterator[Inbound]:
         yield _like(payload, data, context)
     else:
         yield Ignored(reason=label(kind))
+
+
+def _withdrawn(told: Json, context: Context) -> Inbound:
+    """Return that a post is gone, as `withdrawn` found out."""
+    found = ident(told.get("id"))
+    if found is None:
+        raise InvalidPayload("a post that is gone, without its id")
+    at = context.moment(told.get("redacted_at"))
+    return Deletion(id=found, at=at)
 
 
 def _like(payload: Json, data: Json, context: Context) -> Inbound:

@@ -27,12 +27,13 @@ from channelmix.records import (
     Receipt,
     Received,
     Renewed,
+    Source,
     Split,
     Unlocked,
     WebhookRequest,
 )
 
-from channelmix_twitter import health, parsing, policy, polling, reviewing, signing
+from channelmix_twitter import health, parsing, policy, polling, reviewing, signing, withdrawn
 from channelmix_twitter.client import HOST, Api, Key
 from channelmix_twitter.config import Prices, TwitterApp, TwitterConfig
 from channelmix_twitter.connecting import SITE, Login
@@ -55,7 +56,7 @@ class Twitter(Channel):
     Config: ClassVar[type] = TwitterConfig
     App: ClassVar[type] = TwitterApp
     account_field: ClassVar[str] = "user_id"
-    sources = polling.SOURCES
+    sources: ClassVar[Sequence[Source]] = polling.SOURCES
     limits: ClassVar[Sequence[Limits]] = policy.limits(Prices())
 
     config: TwitterConfig
@@ -68,6 +69,7 @@ class Twitter(Channel):
 
     def __attrs_post_init__(self) -> None:
         """Keep what calls have in common: the token, and the change."""
+        self.sources = polling.sources(self.config)  # type: ignore[misc]  # as the settings say
         prices, long = self.app.prices, self.config.long_posts
         self.limits = policy.limits(prices, long_posts=long)  # type: ignore[misc]  # prices are set for each app
         self._rotating = RotatingKey(
@@ -175,10 +177,19 @@ class Twitter(Channel):
     @hook
     async def poll(self, wanted: Poll) -> Polled:
         """Read one page of one list, or one object."""
+        if wanted.source == withdrawn.NAME:
+            return await self.withdrawn(wanted)
         reader = polling.Reader(
             api=self.api(), config=self.config, prices=self.app.prices, purse=self._polls
         )
         return await reader.poll(wanted)
+
+    async def withdrawn(self, wanted: Poll) -> Polled:
+        """Ask what customers took back, if the app has a token of its own."""
+        if self.app.bearer_token is None or not self.config.withdrawn_days:
+            return Polled(again_in=withdrawn.AGAIN)
+        app = self.api(AppKey(token=self.app.bearer_token.reveal()))
+        return await withdrawn.Withdrawn(app=app, log=self.log).poll(wanted)
 
     @hook
     async def unlock(self, attachment: Attachment) -> Unlocked | None:

@@ -16,7 +16,7 @@ from channelmix.errors import Rejected
 from channelmix.payloads import Json, encode, ident, moment, obj, objects, words
 from channelmix.records import Payload, Poll, Polled, RawEvent, Source, minutes
 
-from channelmix_twitter import parsing
+from channelmix_twitter import parsing, withdrawn
 from channelmix_twitter.client import Api, Refusal
 from channelmix_twitter.config import Prices, TwitterConfig, query
 from channelmix_twitter.money import Purse
@@ -52,11 +52,18 @@ SOURCES = (
     Source(name="search", every=minutes(10), sweep=minutes(10)),
     Source(name="conversation"),
     Source(name="post"),
+    Source(name=withdrawn.NAME, every=withdrawn.AGAIN, known=timedelta(days=90)),
 )
 """X's limit is 15 reads of direct messages in 15 minutes, so every two minutes leaves some.
 
 `quotes` also finds answers whose author took our name out: they are no mentions.
 """
+
+
+def sources(config: TwitterConfig) -> tuple[Source, ...]:
+    """Return what one account reads."""
+    known = timedelta(days=config.withdrawn_days)
+    return tuple(evolve(one, known=known) if one.known else one for one in SOURCES)
 
 
 @frozen(kw_only=True)

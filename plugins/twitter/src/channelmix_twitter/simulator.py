@@ -28,6 +28,7 @@ from channelmix.testing.simulator import NO_TRUST, Answer, Event, Request, Simul
 
 from channelmix_twitter import simulator_shapes as shapes
 from channelmix_twitter.signing import SIGNATURE, sign
+from channelmix_twitter.simulator_compliance import Compliance
 from channelmix_twitter.simulator_oauth import Gate
 from channelmix_twitter.simulator_reading import (
     Reading,
@@ -54,6 +55,7 @@ LIMITS: Mapping[str, int] = {
     "me": 75,
     "webhooks": 450,
     "subscriptions": 500,
+    "compliance": 150,
 }
 """Calls of one account in 15 minutes (X's page "Rate limits")."""
 WINDOW = timedelta(minutes=15)
@@ -87,6 +89,7 @@ class XSimulator(Simulator):
     gate: Gate = field(init=False)
     reading: Reading = field(init=False)
     writing: Writing = field(init=False)
+    compliance: Compliance = field(init=False)
     hooks: dict[str, dict[str, Any]] = field(factory=dict)
     subscriptions: list[dict[str, Any]] = field(factory=list)
     replays: list[dict[str, Any]] = field(factory=list)
@@ -99,6 +102,7 @@ class XSimulator(Simulator):
         self.gate = Gate(now=self.clock.now)
         self.reading = Reading(world=self.world, now=self.clock.now)
         self.writing = Writing(world=self.world, witness=self, now=self.clock.now)
+        self.compliance = Compliance(world=self.world)
         self.open(self.account, self.handle, "Stadtwerke Musterstadt")
 
     def open(self, user_id: str, handle: str, name: str) -> User:
@@ -299,6 +303,8 @@ class XSimulator(Simulator):
             if medium is None:
                 raise gone(request.path)
             return _bytes(medium)
+        if request.path.startswith("/compliance/"):
+            return self.compliance.transfer(request)
         calls: dict[tuple[str, str], Callable[[], Answer]] = {
             ("GET", "/i/oauth2/authorize"): lambda: gate.authorize(request.query),
             ("POST", "/2/oauth2/token"): lambda: gate.token(request),
@@ -395,6 +401,8 @@ class XSimulator(Simulator):
                 lambda me, _, one: write.finalize(user(me), one),
             ),
             ("GET", "/2/media/upload", "media", lambda me, r: read.upload(user(me), r.query)),
+            ("POST", "/2/compliance/jobs", "compliance", self._add_job),
+            ("GET", r"/2/compliance/jobs/(\d+)", "compliance", self._look_at_job),
             ("GET", "/2/webhooks", "webhooks", self._list_hooks),
             ("POST", "/2/webhooks", "webhooks", self._add_hook),
             ("PUT", r"/2/webhooks/(\d+)", "webhooks", self._check_hook),
@@ -423,6 +431,15 @@ class XSimulator(Simulator):
         parts = multipart(request)
         index = parts.get("segment_index", b"").decode()
         return self.writing.append(user(me), found, index, parts.get("media", b""))
+
+    def _add_job(self, me: User | None, request: Request) -> Any:
+        _app_only(me)
+        number = self.world.number(self.clock.now())
+        return self.compliance.create(_json(request), self.base_url, number)
+
+    def _look_at_job(self, me: User | None, _: Request, number: str) -> Any:
+        _app_only(me)
+        return self.compliance.look(number)
 
     # the webhook, and who is told what
 

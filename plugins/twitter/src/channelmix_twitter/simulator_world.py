@@ -24,6 +24,10 @@ class User:
     open_to_all: bool = True
     """Whether everybody may write direct messages to them."""
 
+    def called(self, value: str) -> bool:
+        """Say whether this is who a query means, by number or by name in lower case."""
+        return value in {self.id, self.username.lower()}
+
 
 @define(kw_only=True)
 class Medium:

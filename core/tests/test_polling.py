@@ -389,3 +389,41 @@ def test_back_off_grows_to_a_minute_and_has_jitter(failures, seconds):
     pauses = {loops.back_off(failures) for _ in range(100)}
     assert all(0.8 * seconds <= pause.total_seconds() <= 1.2 * seconds for pause in pauses)
     assert len(pauses) > 50
+
+
+async def test_a_source_is_told_what_customers_said_in_public(open_desk, toy, push, settle, until):
+    asked = []
+
+    class Looking(toy):
+        sources = [
+            Source(name="feed", every=minutes(1)),
+            Source(name="there", every=minutes(1), known=timedelta(days=30)),
+        ]
+
+        async def poll(self, wanted):
+            if wanted.source == "there":
+                asked.append(wanted.known)
+            else:
+                assert wanted.known == ()
+            return Polled()
+
+        poll.channelmix_impl = toy.poll.channelmix_impl
+
+    at = int(datetime.now(UTC).timestamp())
+    said = [
+        {"id": "c1", "by": "eva", "at": at},
+        {"id": "c2", "by": "eva", "at": at},
+        {"id": "old", "by": "eva", "at": at - 40 * 86400},
+        {"id": "note", "by": "eva", "kind": "direct_message", "at": at},
+        {"id": "ours", "by": "us", "type": "own", "at": at},
+        {"type": "deletion", "id": "c2", "at": at},
+    ]
+    async with open_desk(classes={"toy": Looking}) as desk:
+        await push(desk, *said)
+        await settle(desk)
+        await make_due(desk)
+
+        async def told():
+            return asked[-1:] == [("c1",)]
+
+        await until(desk, told)

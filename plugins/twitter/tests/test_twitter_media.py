@@ -32,7 +32,8 @@ async def attached(s: Any) -> Attachment:
 
 def sign_by_1(s: Any) -> None:
     token, secret = s.sim.gate.signing(s.us)
-    s.x.config = evolve(s.x.config, access_token=Secret(token), access_token_secret=Secret(secret))
+    keys = {"access_token": Secret(token), "access_token_secret": Secret(secret)}
+    s.x.config = evolve(s.x.config, auth="oauth1", **keys)
 
 
 @pytest.mark.parametrize("by1", [True, False])

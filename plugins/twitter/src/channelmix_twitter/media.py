@@ -94,7 +94,7 @@ class Uploads:
             raise RetryLater("X is still looking at the film", after=timedelta(seconds=seconds))
 
 
-async def unlock(api: Api, attachment: Attachment, *, by1: bool) -> Unlocked | None:
+async def unlock(api: Api, attachment: Attachment) -> Unlocked | None:
     """Say how a photo of a direct message is asked for, None for all other files.
 
     By OAuth 1.0a its address is signed ("Retrieving media"); for OAuth 2.0 the same file has
@@ -105,8 +105,11 @@ async def unlock(api: Api, attachment: Attachment, *, by1: bool) -> Unlocked | N
     if found is None or found[1] not in PRIVATE_HOSTS | {api.host}:
         return None
     direct, media, name = found.groups()[1:]
-    url = found[0] if by1 else f"{api.host}/2/dm_conversations/media/{direct}/{media}/{name}"
-    return Unlocked(url=url, headers=await api.key.headers("GET", url))
+    url = f"{api.host}/2/dm_conversations/media/{direct}/{media}/{name}"
+    headers = await api.key.headers("GET", url)
+    if headers["Authorization"].startswith("OAuth "):
+        url, headers = found[0], await api.key.headers("GET", found[0])
+    return Unlocked(url=url, headers=headers)
 
 
 async def _read(attachment: Attachment) -> tuple[bytes, str]:

@@ -43,7 +43,7 @@ from channelmix_twitter.money import Purse
 from channelmix_twitter.parsing_context import Context
 from channelmix_twitter.push import Webhook
 from channelmix_twitter.replies import Sender
-from channelmix_twitter.tokens import EARLY, AppKey, RotatingKey, SignedKey
+from channelmix_twitter.tokens import EARLY, AppKey, RotatingKey, SignedKey, SpareKey
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -101,9 +101,10 @@ class Twitter(Channel):
 
     def key(self) -> Key:
         """Return what makes calls this account's."""
-        if self.config.access_token is not None or self.config.auth == "oauth1":
-            return SignedKey(app=self.app, config=self.config, vault=self.vault)
-        return self._rotating
+        signed = SignedKey(app=self.app, config=self.config, vault=self.vault)
+        if self.config.auth == "oauth1" or not self.app.client_id:
+            return signed
+        return SpareKey(first=self._rotating, spare=signed, log=self.log)
 
     def webhook(self) -> Webhook | None:
         """Return the app's webhook, None where it has none."""
@@ -124,7 +125,8 @@ class Twitter(Channel):
     async def check(self, services: Services) -> Checked:
         """Ask about the account and its webhook."""
         del services
-        return await health.check(self.api(), self.config, self.webhook())
+        key = self.key()
+        return await health.check(self.api(key), self.config, self.webhook(), key)
 
     @hook
     async def connect(self, request: Connect) -> Connected:
@@ -144,9 +146,8 @@ class Twitter(Channel):
     async def renew(self, services: Services) -> Renewed:
         """Renew the token in good time, and look after the webhook."""
         del services
-        ends = None
-        if self.key() is self._rotating:
-            ends = datetime.fromisoformat((await self._rotating.token(EARLY))["expires_at"])
+        key = self.key()
+        ends = await key.ends(EARLY) if isinstance(key, SpareKey) else None
         if webhook := self.webhook():
             await webhook.keep()
         return Renewed(expires_at=ends, again_in=EARLY / 2)
@@ -194,8 +195,7 @@ class Twitter(Channel):
     @hook
     async def unlock(self, attachment: Attachment) -> Unlocked | None:
         """Get a photo out of a direct message: only who may read that gets it."""
-        api = self.api()
-        return await unlock(api, attachment, by1=api.key is not self._rotating)
+        return await unlock(self.api(), attachment)
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:

@@ -22,7 +22,9 @@ from channelmix.records import (
     Limits,
     Message,
     RawEvent,
+    Source,
     hours,
+    minutes,
 )
 from channelmix.store.engine import Store
 from channelmix.testing.clock import FakeClock
@@ -112,6 +114,10 @@ def metered(toy: Any) -> Any:
 
     class Metered(toy):  # type: ignore[misc]  # known to a fixture only
         network: ClassVar[str] = "metered"
+        sources: ClassVar = [
+            Source(name="feed", every=minutes(1), cost=0.5),
+            Source(name="free", every=minutes(1)),
+        ]
         limits: ClassVar = [
             Limits(
                 actions={Action.PUBLIC_REPLY},
@@ -180,6 +186,17 @@ async def test_the_channels_show_what_is_spent(metered_desk):
     await metered_desk.registry.get("x").budget.spend(2.5)
     (line,) = await metered_desk.channels()
     assert (line.spending.spent, line.spending.left, line.spending.unit) == (2.5, 7.5, "USD")
+
+
+async def test_the_channels_show_what_a_poll_costs(open_desk, metered, until):
+    channels = {"x": {"network": "metered"}}
+
+    async def shown():
+        (line,) = await desk.channels()
+        return {one["source"]: one["cost"] for one in line.sources} == {"feed": 0.5, "free": None}
+
+    async with open_desk(classes={"metered": metered}, channels=channels) as desk:
+        await until(desk, shown)
 
 
 async def test_a_reply_beyond_the_budget_waits_for_the_next_period(

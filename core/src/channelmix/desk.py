@@ -653,7 +653,10 @@ class Desk:
                 held_until=getattr(rows.get(one.name), "held_until", None),
                 held_because=getattr(rows.get(one.name), "held_because", None),
                 sources=tuple(
-                    {key: value for key, value in row._mapping.items() if key != "channel"}  # noqa: SLF001 - SQLAlchemy's public name
+                    {
+                        **{key: told for key, told in row._mapping.items() if key != "channel"},  # noqa: SLF001 - SQLAlchemy's public name
+                        "cost": _cost(self.registry.get(one.name), row.source),
+                    }
                     for row in sources
                     if row.channel == one.name
                 ),
@@ -690,6 +693,12 @@ class Desk:
         done = await self.store.write(job)
         self.bell.ring(*(wakes or (Topic.FEED, Topic.OUTBOX)))
         return done
+
+
+def _cost(channel: Plugin | None, source: str) -> float | None:
+    """Say what one poll of a source costs at most."""
+    known = channel.sources if isinstance(channel, Channel) else ()
+    return next((one.cost for one in known if one.name == source), None)
 
 
 def _state(row: Any, enabled: bool, unavailable: Mapping[str, str]) -> str:  # noqa: FBT001 - internal

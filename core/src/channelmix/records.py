@@ -201,6 +201,8 @@ class Source:
 
     For a source that looks whether it is still there.
     """
+    cost: float | None = None
+    """The most that one poll costs, in the allowance's unit; None: nothing, or nobody knows."""
 
 
 @frozen(kw_only=True)

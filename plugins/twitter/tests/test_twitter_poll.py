@@ -284,6 +284,12 @@ async def test_the_change_of_yesterday_pays_nothing_today(s: Any) -> None:
     assert (await s.x.budget.state()).spent == pytest.approx(0.1)
 
 
+async def test_the_cost_of_a_poll_is_known_before(s: Any) -> None:
+    assert {one.name: one.cost for one in s.x.sources if one.cost} == pytest.approx(
+        {"mentions": 0.1, "timeline": 0.1, "direct": 0.25, "quotes": 0.5}
+    )
+
+
 async def test_the_cost_is_known_before(s: Any) -> None:
     from channelmix.records import Action, Draft
 

@@ -151,12 +151,20 @@ def _budget(channel: ChannelLine, zone: ZoneInfo) -> str:
     return f"{spent}, {figure(one.left)} left ({polls}) until {until}"
 
 
+def _price(channel: ChannelLine, cost: float | None) -> str:
+    """Say what a poll costs, where that is counted."""
+    known = cost is not None and channel.spending is not None
+    return f"{figure(cost)} {channel.spending.unit}" if known else ""  # type: ignore[union-attr, arg-type]
+
+
 def _paused(channel: ChannelLine) -> list[str]:
     return [f"{hook} is paused" for hook in channel.breakers]
 
 
 def _print_sources(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
-    listing = output.table("channel", "source", "polled", "next", "cursor*", "error*")
+    listing = output.table(
+        "channel", "source", "polled", "next", "costs up to", "cursor*", "error*"
+    )
     for channel in found:
         for source in channel.sources:
             output.row(
@@ -165,6 +173,7 @@ def _print_sources(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
                 source["source"],
                 output.when(source["polled_at"], zone),
                 output.when(source["next_at"], zone),
+                _price(channel, source["cost"]),
                 source["cursor"],
                 source["error"],
                 style=_colour(good=source["error"] is None),

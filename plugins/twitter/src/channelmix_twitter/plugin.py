@@ -69,7 +69,7 @@ class Twitter(Channel):
 
     def __attrs_post_init__(self) -> None:
         """Keep what calls have in common: the token, and the change."""
-        self.sources = polling.sources(self.config)  # type: ignore[misc]  # as the settings say
+        self.sources = polling.sources(self.config, self.app.prices)  # type: ignore[misc]  # as the settings say
         prices, long = self.app.prices, self.config.long_posts
         self.limits = policy.limits(prices, long_posts=long)  # type: ignore[misc]  # prices are set for each app
         self._rotating = RotatingKey(

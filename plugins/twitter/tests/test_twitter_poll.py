@@ -361,7 +361,7 @@ async def test_where_nobody_can_be_asked_nothing_goes_wrong(s: Any, asking: Any)
     assert (await asking.poll(withdrawn("8"))).again_in == timedelta(days=1)
 
 
-async def test_where_somebody_was_is_no_reason_to_forget_what_they_said() -> None:
+def test_where_somebody_was_is_no_reason_to_forget_what_they_said() -> None:
     from channelmix_twitter.withdrawn import _events
 
     lines = [

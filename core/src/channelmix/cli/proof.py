@@ -153,8 +153,9 @@ def _budget(channel: ChannelLine, zone: ZoneInfo) -> str:
 
 def _price(channel: ChannelLine, cost: float | None) -> str:
     """Say what a poll costs, where that is counted."""
-    known = cost is not None and channel.spending is not None
-    return f"{figure(cost)} {channel.spending.unit}" if known else ""  # type: ignore[union-attr, arg-type]
+    if cost is None or channel.spending is None:
+        return ""
+    return f"{figure(cost)} {channel.spending.unit}"
 
 
 def _paused(channel: ChannelLine) -> list[str]:

@@ -273,5 +273,14 @@ async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:
         s.sim.native(s.sim.ours[1], asked, "Wir sind schon dran.")
         s.sim.write("Stadtwerke Rechnung", "Kannst du das übernehmen?")
         await s.tickets()
-        lines = await s.desk.tickets()
-        assert [(one.channel, one.customer) for one in lines] == [("x", "Mira Sommer")]
+        [line] = await s.desk.tickets()
+        assert (line.channel, line.customer) == ("x", "Mira Sommer")
+        # What the sister said in public is our answer, and whoever goes on answers it.
+        assert line.state is TicketState.ANSWERED
+        said = (await s.desk.ticket(line.id)).messages
+        assert [one.text for one in said] == [asked.text, "Wir sind schon dran."]
+        s.clock.advance(timedelta(minutes=1))
+        s.sim.reply(asked, "Mira Sommer", "Und wie lange noch?")
+        await s.tickets()
+        [line] = await s.desk.tickets()
+        assert (line.channel, line.state) == ("x", TicketState.OPEN)

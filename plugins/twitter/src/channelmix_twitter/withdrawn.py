@@ -55,7 +55,8 @@ class Withdrawn:
         ids = [one for one in ids if one.isdecimal()]
         if not ids:
             return Polled(again_in=AGAIN)
-        made = obj((await self.app.send("POST", "/2/compliance/jobs", {"type": "tweets"}))["data"])
+        told = await self.app.send("POST", "/2/compliance/jobs", {"type": "tweets"})
+        made = obj(told.get("data"))
         job, address = ident(made.get("id")), words(made.get("upload_url"))
         if job is None or address is None:
             raise RetryLater("POST /2/compliance/jobs: the answer names no job")

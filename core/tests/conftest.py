@@ -19,6 +19,7 @@ from channelmix import Channel, InvalidPayload, Uncertain, hook, loops
 from channelmix.desk import Desk
 from channelmix.records import (
     Action,
+    Article,
     Attachment,
     AttachmentKind,
     Deletion,
@@ -152,6 +153,11 @@ class Toy(Channel):
                 return Edit(id=one["id"], at=at, revision=str(at), text=one["text"])
             case "deletion":
                 return Deletion(id=one["id"], at=at)
+            case "article":
+                said = {key: one[key] for key in ("title", "url", "text", "language") if key in one}
+                return Article(
+                    id=one["id"], published_at=at, topics=tuple(one.get("topics", ())), **said
+                )
             case "lookup":
                 return Lookup(source="one", argument=one["id"])
             case "bug":

@@ -7,10 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from channelmix.allowances import STRETCHES, Account, Share, check, figure, period
+from channelmix.allowances import EARLY, STRETCHES, Account, Share, check, figure, forecast, period
 from channelmix.errors import Misconfigured, RetryLater
 from channelmix.records import Allowance
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -235,3 +235,99 @@ def test_what_is_no_price_is_refused(price: float) -> None:
 def test_an_allowance_that_cannot_be_kept_to_is_named(allowance: Allowance, why: str) -> None:
     with pytest.raises(Misconfigured, match=why):
         check(allowance)
+
+
+# --- what will be -------------------------------------------------------------------------------
+
+STEPS = 300
+rates = st.floats(0.0, 4.0)
+"""What is spent in a whole period, as a part of the amount."""
+
+
+def spent_so_far(allowance: Allowance, polls: float, replies: float, part: float) -> Account:
+    """An account after `part` of the period, at an even pace, as far as the rule lets it."""
+    share, this, kept = share_of(allowance, channels=1), period(allowance, NOON), Account()
+    for step in range(round(part * STEPS)):
+        now = this.begins_at + (this.ends_at - this.begins_at) * (step / STEPS)
+        for rate, reply in ((replies, True), (polls, False)):
+            price = rate * allowance.amount / STEPS
+            after = charged(share, kept, price, now, reply=reply)
+            kept = kept if isinstance(after, RetryLater) else after
+    return kept
+
+
+@settings(deadline=None, max_examples=30)
+@given(allowances, rates, rates, st.sampled_from([0.1, 0.25, 0.5]))
+def test_what_is_forecast_is_what_comes_at_an_even_pace(
+    allowance: Allowance, polls: float, replies: float, part: float
+) -> None:
+    this = period(allowance, NOON)
+    length, step = this.ends_at - this.begins_at, 1 / STEPS
+    kept = spent_so_far(allowance, polls, replies, part)
+    # What the rule refuses before tells nothing of the pace any more.
+    assume(kept.replies >= allowance.amount * replies * (part - step) * (1 - DUST))
+    assume(
+        kept.before + sum(kept.polls.values())
+        >= allowance.amount * polls * (part - step) * (1 - DUST)
+    )
+    told = forecast(allowance, kept, this, this.begins_at + length * part)
+    assert told is not None
+    tolerance = 3 * (polls + replies + 1) * step / part
+    ending = spent_so_far(allowance, polls, replies, 1.0)
+    assert abs(allowance.amount - ending.spent - told.left) <= allowance.amount * tolerance
+    for at, reply, rate in ((told.polls_until, False, polls), (told.used_up_at, True, replies)):
+        if at is None or rate < 0.1:  # so little is never refused for long
+            continue
+        share, price = share_of(allowance, channels=1), rate * allowance.amount * step
+        before = (at - this.begins_at) / length - tolerance
+        after = (at - this.begins_at) / length + tolerance
+        if before > part:
+            early = spent_so_far(allowance, polls, replies, before)
+            assert not isinstance(charged(share, early, price, at, reply=reply), RetryLater)
+        if after < 1:
+            late = spent_so_far(allowance, polls, replies, after)
+            assert isinstance(charged(share, late, price, at, reply=reply), RetryLater)
+
+
+@given(allowances, rates, rates, st.floats(0.0, 1.0, exclude_max=True))
+def test_a_forecast_keeps_within_the_period_and_the_amount(
+    allowance: Allowance, polls: float, replies: float, part: float
+) -> None:
+    this = period(allowance, NOON)
+    now = this.begins_at + (this.ends_at - this.begins_at) * part
+    kept = Account(
+        replies=replies * allowance.amount / 4, polls={"a": polls * allowance.amount / 4}
+    )
+    assume(kept.spent <= allowance.amount)
+    told = forecast(allowance, kept, this, now)
+    assert (told is None) == (part < EARLY)
+    if told is None:
+        return
+    assert 0 <= told.left <= allowance.amount - kept.spent + allowance.amount * DUST
+    assert (told.used_up_at is None) == (told.left > 0)
+    times = [one for one in (told.polls_until, told.used_up_at) if one is not None]
+    assert [now, *times, this.ends_at] == sorted([now, *times, this.ends_at])
+
+
+@pytest.mark.parametrize(
+    ("polls", "replies", "expected"),
+    [
+        (0, 0, (None, None, 100)),
+        (10, 5, (None, None, 70)),
+        (0, 60, (None, "20:00", 0)),
+        (60, 0, ("18:00", None, 10)),
+        (60, 4, ("18:00", None, 2)),
+        (60, 8, ("17:38", "17:38", 0)),
+        (90, 0, ("12:00", None, 10)),
+        (90, 10, ("12:00", "12:00", 0)),
+    ],
+)
+def test_a_forecast_tells_polls_from_replies(
+    polls: float, replies: float, expected: tuple[str | None, str | None, float]
+) -> None:
+    """Of 100 a day, 10 are for replies, and it is noon."""
+    kept = Account(replies=replies, before=polls)
+    told = share_of(day(100, 10)).state(kept, NOON).forecast
+    assert told is not None
+    times = [one and f"{one:%H:%M}" for one in (told.polls_until, told.used_up_at)]
+    assert (*times, round(told.left, 6)) == expected

@@ -26,12 +26,14 @@ from zoneinfo import ZoneInfo
 from attrs import evolve, field, frozen
 
 from channelmix.errors import Misconfigured, RetryLater
-from channelmix.records import Allowance, Spending
+from channelmix.records import Allowance, Forecast, Spending
 
 STRETCHES = 6
 """The last begins when 1/32 of the period is left: 45 minutes of a day."""
 _ROUNDING = 1e-9
 """Prices are no binary fractions: by so much of the amount their sum may be off."""
+EARLY = 1 / 48
+"""Of the period (half an hour of a day): before that, nothing is forecast from so little."""
 _LONGEST_MONTH = timedelta(days=31)
 
 
@@ -173,7 +175,42 @@ class Share:
             left_for_polls=self.left_for_polls(account),
             channels=self.channels,
             ends_at=this.ends_at,
+            forecast=forecast(self.allowance, account, this, now),
         )
+
+
+def forecast(
+    allowance: Allowance, account: Account, this: Period, now: datetime
+) -> Forecast | None:
+    """Say what comes of `this` period if polls and replies go on at their pace so far.
+
+    None while less than `EARLY` of the period is over. By the rule above, but for the stretches: a
+    channel that runs out of its share of one only waits for the next.
+    """
+    passed, remains = now - this.begins_at, this.ends_at - now
+    if passed < (this.ends_at - this.begins_at) * EARLY:
+        return None
+    ends = remains / passed  # all times below are multiples of the time that has passed
+    polls, replies = account.spent - account.replies, account.replies
+    stops = _polls_stop(allowance, polls, replies)
+    kept = allowance.amount - polls * (1 + min(stops, ends))
+    left = kept - replies * (1 + ends)
+    lasts = left > allowance.amount * _ROUNDING
+    empty = max(kept / replies - 1, stops) if replies > 0 else stops
+    return Forecast(
+        polls_until=now + passed * stops if polls > 0 and stops < ends else None,
+        used_up_at=None if lasts else now + passed * min(empty, ends),
+        left=left if lasts else 0.0,
+    )
+
+
+def _polls_stop(allowance: Allowance, polls: float, replies: float) -> float:
+    """Say when what polls spent, plus the reserve or what replies spent, comes to the amount."""
+    if polls <= 0:
+        return 0.0
+    beside_reserve = (allowance.amount - allowance.reserve) / polls
+    beside_replies = allowance.amount / (polls + replies)
+    return max(min(beside_reserve, beside_replies) - 1, 0.0)
 
 
 def check(allowance: Allowance) -> None:

@@ -27,7 +27,13 @@ from channelmix.store.types import clean
 
 PRIVATE = frozenset({Kind.DIRECT_MESSAGE, Kind.STORY_REPLY})
 SAME_AGAIN = timedelta(minutes=10)
-ALIVE = (OutboxState.QUEUED, OutboxState.SENDING, OutboxState.SENT, OutboxState.UNCERTAIN)
+ALIVE = (
+    OutboxState.HELD,
+    OutboxState.QUEUED,
+    OutboxState.SENDING,
+    OutboxState.SENT,
+    OutboxState.UNCERTAIN,
+)
 
 
 @frozen(kw_only=True)
@@ -43,6 +49,7 @@ class Wish:
     own_id: str | None = None
     automatic: bool = False
     thread: bool = False
+    interim: bool = False
 
 
 @frozen(kw_only=True)
@@ -55,6 +62,8 @@ class Prepared:
     used: bool
     """The same action was accepted for the same message before."""
     own_id: str | None = None
+    interim: bool = False
+    """It says only that an answer follows."""
 
 
 @frozen(kw_only=True)
@@ -165,6 +174,7 @@ def _prepared(
         covers=aim.covers,
         used=(*aim.item, aim.action) in done,
         own_id=wish.own_id,
+        interim=wish.interim,
     )
 
 
@@ -188,6 +198,8 @@ def _aim(wish: Wish, channel: str | None, rows: Sequence[Any]) -> _Aim:
     """Find what a wish is about. Raises: `NotFound`, `Refused`."""
     if channel is None:
         raise NotFound(f"there is no ticket {wish.ticket}")
+    if wish.action is Action.PUBLISH:
+        raise Refused("what is published belongs to no ticket: use Desk.publish")
     target = _choose(rows, wish.ticket, wish.message)
     kind = Kind(target.kind)
     return _Aim(
@@ -286,8 +298,8 @@ def _refused(
     connection: sa.Connection, one: Ready, done: Sequence[Any], now: datetime
 ) -> Refused | None:
     """Refuse the double click, two agents with the same answer, and what was just done."""
-    text = clean(_accepted(one).text)
-    files = [each.path or each.url for part in one.parts for each in part.attachments]
+    accepted = _accepted(one)
+    text, files = clean(accepted.text), accepted.files
     for same in done:
         if (
             same.text == text
@@ -319,7 +331,8 @@ def _accepted(one: Ready) -> Accepted:
 def _act(one: Ready, row: int) -> tickets.Done:
     """Make the entry in the ticket's history."""
     draft = one.draft
-    says = draft.action in {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
+    replies = {Action.PUBLIC_REPLY, Action.PRIVATE_REPLY}
+    says = draft.action in replies and not one.prepared.interim
     return tickets.Done(
         ticket=one.prepared.ticket,
         channel=draft.channel,

@@ -68,3 +68,10 @@ def readable_pointer(text: str) -> str:
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise ValueError("write a text with {account}, and {topic} if you like") from error
     return text
+
+
+def some_text(text: str) -> str:
+    """Want a text that says something."""
+    if not text.strip():
+        raise ValueError("write a text")
+    return text

@@ -16,7 +16,17 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix import answering, config, connecting, health, reviewing, wrong_topic
+from channelmix import (
+    answering,
+    config,
+    connecting,
+    first_answer,
+    health,
+    library,
+    publishing,
+    reviewing,
+    wrong_topic,
+)
 from channelmix.assembly import Assembly, mask_of
 from channelmix.budget import StoredBudget
 from channelmix.clock import SystemClock
@@ -52,10 +62,13 @@ from channelmix.records import (
 )
 from channelmix.registry import Registry
 from channelmix.rules import Rules
+from channelmix.rules import answering as answering_with
 from channelmix.settings import Settings
 from channelmix.store import feed, journal, ledger, outbox, outcomes, tickets, views
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
+from channelmix.store.library import ArticleLine, articles
+from channelmix.store.outbox import Accepted, Part
 from channelmix.vault import StoredVault, Vaults
 from channelmix.workers import STOP_SECONDS, Workers
 
@@ -180,8 +193,8 @@ class Desk:
         self.store.watch(lambda: loop.call_soon_threadsafe(self.bell.ring))
         try:
             self.assembly.build()
-            if self._work and wrong_topic.wanted(self.settings):
-                self.registry.register(self._wrong_topic())
+            if self._work:
+                self._add_rules()
             for app in {one.app for one in self.settings.channels.values()}:
                 self._add_intake(app)
             if self._work:
@@ -214,10 +227,12 @@ class Desk:
                 task.cancel()
             await asyncio.to_thread(self.store.close)
 
-    def _wrong_topic(self) -> wrong_topic.WrongTopic:
-        """Make the core's own observer, with a client of its own that it never uses."""
-        services = self.assembly.services(wrong_topic.NAME, wrong_topic.NAME)
-        return wrong_topic.WrongTopic(name=wrong_topic.NAME, services=services, desk=self)
+    def _add_rules(self) -> None:
+        """Make those of the core's own observers that the settings ask for."""
+        for rule in (wrong_topic, first_answer):
+            if rule.wanted(self.settings):
+                services = self.assembly.services(rule.NAME, rule.NAME)
+                self.registry.register(rule.Rule(name=rule.NAME, services=services, desk=self))
 
     def _add_intake(self, app: str) -> None:
         """Make the webhook address of an app, if a channel of it takes webhooks."""
@@ -399,24 +414,26 @@ class Desk:
         message: str | None = None,
         automatic: bool = False,
         thread: bool = False,
+        interim: bool = False,
     ) -> int:
         """Answer a ticket's newest message, or the one named; return the outbox id.
 
         In public where it was asked in public, unless `private`. With `thread` a text that is too
-        long becomes several numbered messages, where the channel offers that. Raises: `Refused`
+        long becomes several numbered messages, where the channel offers that. With `interim` it
+        says only that an answer follows: the customer still waits for us. Raises: `Refused`
         with every finding that blocks.
         """
-        return await self.act(
-            ticket_id,
-            None,
-            by=agent,
+        wish = answering.Wish(
+            ticket=ticket_id,
             text=text,
             private=private,
             attachments=attachments,
             message=message,
             automatic=automatic,
             thread=thread,
+            interim=interim,
         )
+        return await self._fulfil(wish, by=agent)
 
     async def act(
         self,
@@ -430,7 +447,6 @@ class Desk:
         message: str | None = None,
         own_id: str | None = None,
         automatic: bool = False,
-        thread: bool = False,
     ) -> int:
         """Do something at the network about a message: hide it, like it, edit our answer.
 
@@ -445,20 +461,63 @@ class Desk:
             message=message,
             own_id=own_id,
             automatic=automatic,
-            thread=thread,
         )
+        return await self._fulfil(wish, by=by)
+
+    async def _fulfil(self, wish: answering.Wish, *, by: str) -> int:
+        """Put what somebody wants into the outbox, if nothing speaks against it."""
         prepared = await self._preparing.ask(wish)
-        draft = prepared.draft
-        found = await self.review(draft, used=prepared.used)
+        parts = await self._parts(prepared.draft, used=prepared.used)
+        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+
+    async def publish(
+        self,
+        channel: str,
+        text: str,
+        *,
+        by: str,
+        attachments: Sequence[Attachment] = (),
+        details: Mapping[str, str] | None = None,
+        automatic: bool = False,
+    ) -> int:
+        """Say something to everybody on a channel, in answer to nobody; return the outbox id.
+
+        `details` are what the network takes beside the text, as `Limits.details` of the channel
+        names them (`title`, `link`). Where the channel's section says `approval`, it is held until
+        a second person approves it. Raises: `Refused` with every finding that blocks.
+        """
+        draft = Draft(
+            channel=channel,
+            action=Action.PUBLISH,
+            text=text,
+            attachments=tuple(attachments),
+            details=dict(details or {}),
+            automatic=automatic,
+        )
+        wanted = Accepted(
+            channel=channel,
+            action=draft.action,
+            by=by,
+            parts=await self._parts(draft),
+            details=draft.details,
+            automatic=automatic,
+            held=self.settings.channels[channel].approval,
+        )
+        now = self.clock.now()
+        return await self._write(lambda connection: publishing.accept(connection, wanted, now))
+
+    async def _parts(self, draft: Draft, *, used: bool = False) -> list[Part]:
+        """Review a draft, keep its files, and cut it into the calls it takes. Raises: `Refused`."""
+        found = await self.review(draft, used=used)
         if blocks := [one.text for one in found if one.level == "block"]:
             raise Refused("; ".join(blocks))
         kind = draft.target.kind if draft.target else None
         limits = limits_for(self.limits(draft.channel), draft.action, kind)
-        kept = attachments and await asyncio.to_thread(
-            answering.keep, attachments, self.settings.desk.media
-        )
-        parts = reviewing.parts(limits, text, kept, thread=thread)
-        return await self._accepting.ask(answering.Ready(prepared=prepared, parts=parts, by=by))
+        kept: Sequence[Attachment] = ()
+        if draft.attachments:
+            media = self.settings.desk.media
+            kept = await asyncio.to_thread(answering.keep, draft.attachments, media)
+        return reviewing.parts(limits, draft.text, kept, thread=draft.thread)
 
     async def _prepare(
         self, wishes: Sequence[answering.Wish]
@@ -492,7 +551,7 @@ class Desk:
         return found
 
     async def suggest(self, ticket_id: int) -> list[Suggestion]:
-        """Gather ideas for an answer, the most confident first."""
+        """Gather ideas for an answer, the most confident first: from the library and plugins."""
         ticket = await self.ticket(ticket_id)
         asked = [one for one in ticket.messages if not one.own and one.deleted_at is None]
         if not asked:
@@ -505,7 +564,15 @@ class Desk:
             return []
         await self.assembly.open_for(self.dispatch, "suggest")
         request = Suggest(channel=channel, message=message, labels=ticket.labels)
-        found = [
+        question = library.Question(
+            text="\n".join(one.text or "" for one in asked),
+            network=self.settings.channels[channel].network,
+            topic=ticket.line.topic,
+            language=ticket.labels.get("language"),
+        )
+        matching = await self.search_articles(question)
+        limits = limits_for(self.limits(channel), answering_with(message.kind), message.kind)
+        found = library.suggestions(matching, limits) + [
             suggestion
             for outcome in await self.dispatch.collect("suggest", request)
             if isinstance(outcome.value, Suggestions)
@@ -513,23 +580,56 @@ class Desk:
         ]
         return sorted(found, key=lambda one: -one.confidence)
 
+    async def search_articles(
+        self, question: library.Question, *, most: int = library.MOST
+    ) -> list[tuple[float, ArticleLine]]:
+        """Return what of the help library answers a question, each with how sure that is."""
+        networks = {one.name: one.network for one in self.settings.channels.values()}
+        return await self.store.read(lambda c: library.find(c, question, networks, most=most))
+
+    async def articles(self, *, channel: str | None = None, limit: int = 100) -> list[ArticleLine]:
+        """List the help library, the newest first."""
+        return await self.store.read(lambda c: articles(c, channel=channel, limit=limit))
+
     async def outbox(
-        self, *, states: Sequence[OutboxState] = (), ticket: int | None = None, limit: int = 200
+        self,
+        *,
+        states: Sequence[OutboxState] = (),
+        ticket: int | None = None,
+        outbox_id: int | None = None,
+        limit: int = 200,
     ) -> list[views.OutboxLine]:
         """List outgoing actions, newest first."""
         return await self.store.read(
-            lambda connection: views.outbox(connection, states=states, ticket=ticket, limit=limit)
+            lambda connection: views.outbox(
+                connection, states=states, ticket=ticket, outbox_id=outbox_id, limit=limit
+            )
+        )
+
+    async def approve(self, outbox_id: int, *, by: str) -> None:
+        """Let go out what is held, as a second person.
+
+        Raises: `Refused` for who wrote it, and for who is none of the channel's `approvers`.
+        """
+        now = self.clock.now()
+        await self._decide(
+            outbox_id,
+            "held",
+            lambda c: publishing.approve(c, outbox_id, by=by, settings=self.settings, now=now),
         )
 
     async def cancel(self, outbox_id: int) -> None:
-        """Cancel what is still queued of an action."""
-        await self._decide(outbox_id, "queued", lambda c: outcomes.cancel(c, outbox_id))
+        """Cancel what is still queued or held of an action."""
+        await self._decide(outbox_id, "queued or held", lambda c: outcomes.cancel(c, outbox_id))
 
     async def retry(self, outbox_id: int) -> None:
-        """Send a failed or cancelled action again."""
+        """Send a failed or cancelled action again; what nobody approved is held again."""
         now = self.clock.now()
+        holding = publishing.holding(self.settings)
         await self._decide(
-            outbox_id, "failed or cancelled", lambda c: outcomes.retry(c, outbox_id, now)
+            outbox_id,
+            "failed or cancelled",
+            lambda c: outcomes.retry(c, outbox_id, now, holding=holding),
         )
 
     async def resolve(self, outbox_id: int, *, arrived: bool) -> None:
@@ -674,7 +774,10 @@ class Desk:
         return {"status": "ok", "channels": {one.name: one.state for one in await self.channels()}}
 
     async def settled(self) -> bool:
-        """Say whether nothing is left to do: no event, lookup or outgoing part is under way."""
+        """Say whether nothing is left to do: no event, lookup or outgoing part is under way.
+
+        What is held is not: it waits for a person.
+        """
         return await self.store.read(ledger.nothing_left)
 
     async def drain(self) -> None:

@@ -83,6 +83,8 @@ class TicketState(StrEnum):
 class OutboxState(StrEnum):
     """Where an outgoing action, or one part of it, stands."""
 
+    HELD = "held"
+    """Not to be sent before a second person approves it."""
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -487,6 +489,10 @@ def _kinds(kinds: Iterable[Kind]) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
 def _media(kinds: Iterable[AttachmentKind]) -> frozenset[AttachmentKind]:
     return frozenset(kinds)
 
@@ -522,8 +528,12 @@ class Limits:
     """Once for each message."""
     settle: timedelta = timedelta(seconds=30)
     """How long a sent action may take to show on the network; before, absent means nothing."""
+    links: bool = True
+    """Whether a customer can tap a link in the text."""
     cost: Callable[[Draft], float] | None = None
     """What the whole action costs, known before it is made, in the unit of the allowance."""
+    details: frozenset[str] = field(converter=_names, default=frozenset())
+    """For `publish`: which `details` of a draft it takes beside the text."""
 
 
 @frozen(kw_only=True)
@@ -698,6 +708,18 @@ class Allowance:
 
 
 @frozen(kw_only=True)
+class Forecast:
+    """What comes of an allowance if its period goes on as it went so far."""
+
+    polls_until: datetime | None = None
+    """When polls have spent all that they may, so that they wait; None if they never do."""
+    used_up_at: datetime | None = None
+    """When everything is spent, replies wait as well; None if it lasts."""
+    left: float = 0.0
+    """What is left when the period ends."""
+
+
+@frozen(kw_only=True)
 class Spending:
     """How much of an allowance is spent, as one channel sees it."""
 
@@ -712,6 +734,8 @@ class Spending:
     """How many channels share what is there for polls."""
     ends_at: datetime
     """When the period ends and all is there again."""
+    forecast: Forecast | None = None
+    """None while too little of the period is over to tell."""
 
 
 @frozen(kw_only=True)
@@ -720,7 +744,7 @@ class Happening:
 
     Kinds: `ticket_opened`, `ticket_changed`, `ticket_late`, `message_added`,
     `message_changed`, `message_deleted`, `replied`, `reply_failed`, `reply_uncertain`,
-    `channel_changed`.
+    `approval_wanted`, `approved`, `channel_changed`.
     """
 
     id: int

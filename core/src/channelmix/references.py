@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from channelmix.hints import did_you_mean
-from channelmix.reading import Reading
+from channelmix.reading import Reading, Table
 
 SECTIONS = ("desk", "apps", "channels", "service_levels", "teams", "agents", "plugins")
 
@@ -30,12 +30,19 @@ def check_references(reading: Reading) -> None:
         known = reading.names(section)
         if name not in known:
             reading.wrong(path, f"there is no {section[:-1]} {name}{did_you_mean(name, known)}")
+    for name, table in reading.tables("channels").items():
+        _check_approvers(reading, f"channels.{name}.approvers", table)
     _check_clashes(reading)
 
 
 def _references(reading: Reading) -> Iterator[tuple[str, str, str]]:
     for name in _texts(reading.values.get("desk"), "base"):
         yield "desk.base", name, "channels"
+    first = reading.values.get("desk")
+    for name in _texts(
+        first.get("first_answer") if isinstance(first, Mapping) else None, "channels"
+    ):
+        yield "desk.first_answer.channels", name, "channels"
     levels = reading.values.get("service_levels")
     for index, level in enumerate(levels if isinstance(levels, list | tuple) else ()):
         for name in _texts(level, "channel"):
@@ -44,6 +51,16 @@ def _references(reading: Reading) -> Iterator[tuple[str, str, str]]:
         for name, table in reading.tables(section).items():
             for wanted in _texts(table, key):
                 yield f"{section}.{name}.{key}", wanted, target
+
+
+def _check_approvers(reading: Reading, path: str, table: Table) -> None:
+    wanted = _texts(table, "approvers")
+    known = reading.names("teams") | reading.names("agents")
+    for name in wanted:
+        if name not in known:
+            reading.wrong(path, f"there is no team or agent {name}{did_you_mean(name, known)}")
+    if wanted and not table.get("approval"):
+        reading.wrong(path, "nobody is asked without approval = true")
 
 
 def _texts(table: object, key: str) -> list[str]:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from channelmix.allowances import figure
-from channelmix.records import Attachment, Draft, Finding, Limits, Spending, limits_for
+from channelmix.hints import did_you_mean
+from channelmix.records import Action, Attachment, Draft, Finding, Limits, Spending, limits_for
 from channelmix.store.outbox import Part
 
+ANSWERS = frozenset({Action.PUBLIC_REPLY, Action.PRIVATE_REPLY})
 NEARLY_SPENT = 0.1
 """The part of a budget that is worth a warning when no more than that would be left."""
 
@@ -21,13 +23,15 @@ def findings(limits: Sequence[Limits], draft: Draft, *, now: datetime, used: boo
     kind = draft.target.kind if draft.target else None
     allowed = limits_for(limits, draft.action, kind)
     action = draft.action.value.replace("_", " ")
+    if silent := _no_reply(draft):
+        return [silent]
     if allowed is None:
-        where = kind.value.replace("_", " ") if kind else "this channel"
-        return [_block("unsupported", f"this channel offers no {action} on a {where}")]
+        where = f" on a {kind.value.replace('_', ' ')}" if kind else ""
+        return [_block("unsupported", f"this channel offers no {action}{where}{_there(draft)}")]
     found = list(_text(allowed, draft, action))
     found += _media(allowed, draft.attachments)
-    if draft.target is not None and draft.target.no_reply is not None:
-        found.append(_block("no_reply", f"the network takes no answer: {draft.target.no_reply}"))
+    if draft.action is Action.PUBLISH:
+        found += _published(allowed, draft)
     closed = window_closed(
         allowed, opened_at=draft.window_opened_at, automatic=draft.automatic, now=now
     )
@@ -36,6 +40,20 @@ def findings(limits: Sequence[Limits], draft: Draft, *, now: datetime, used: boo
     if allowed.once and used:
         found.append(_block("once", f"there is only one {action} for each message"))
     return found
+
+
+def _no_reply(draft: Draft) -> Finding | None:
+    """Say why nobody can answer a message from here, and where a person can."""
+    if draft.action not in ANSWERS or draft.target is None or draft.target.no_reply is None:
+        return None
+    why = f"the network takes no answer: {draft.target.no_reply}{_there(draft)}"
+    return _block("no_reply", why)
+
+
+def _there(draft: Draft) -> str:
+    """Name the place at the network where a person can answer."""
+    there = draft.target.url if draft.action in ANSWERS and draft.target else None
+    return f": {there}" if there else ""
 
 
 def money(limits: Limits | None, draft: Draft, spending: Spending | None) -> Iterable[Finding]:
@@ -86,6 +104,16 @@ def _media(limits: Limits, attachments: Sequence[Attachment]) -> Iterable[Findin
         if one.kind not in limits.media:
             takes = ", ".join(sorted(limits.media))
             yield _block("media", f"{one.name or one.kind}: the network takes {takes}")
+
+
+def _published(limits: Limits, draft: Draft) -> Iterable[Finding]:
+    """Check what is published beside the text; more than one call takes would be several posts."""
+    for name in sorted(draft.details.keys() - limits.details):
+        hint = did_you_mean(name, limits.details)
+        yield _block("details", f"there is no {name} in what is published here{hint}")
+    if 0 < limits.attachments < len(draft.attachments):
+        most = f"{len(draft.attachments)} attachments, the network takes {limits.attachments}"
+        yield _block("attachments", most)
 
 
 def window_closed(

@@ -41,6 +41,11 @@ class Rules:
             calendar=self._calendar(settings),
         )
 
+    def is_open(self, channel: str, at: datetime) -> bool:
+        """Say whether somebody answers on a channel at this time."""
+        settings = self.settings.channels.get(channel)
+        return settings is None or self._calendar(settings).is_open(at)
+
     def _calendar(self, channel: ChannelSettings) -> Calendar:
         """Return the opening hours of a channel; made once, holidays are slow to load."""
         if channel.name not in self._calendars:

@@ -16,6 +16,7 @@ from channelmix.checks import (
     positive,
     readable_hours,
     readable_pointer,
+    some_text,
     store_address,
     web_address,
 )
@@ -70,6 +71,31 @@ class ServiceLevel(LevelKeys):
 
 
 @frozen(kw_only=True)
+class FirstAnswer:
+    """The section `[desk.first_answer]`: what customers hear by itself before a person answers."""
+
+    text: Annotated[str, some_text] = setting(
+        default="Thank you for your message. / Danke für Ihre Nachricht.",
+        help="What it says first.",
+    )
+    person: Annotated[str, some_text] = setting(
+        default="This is an automatic answer; a person will follow. / Dies ist eine automatische "
+        "Antwort; ein Mensch meldet sich.",
+        help="What it says last, always: that a person follows.",
+    )
+    when: Literal["closed", "always"] = setting(
+        default="closed", help="Only outside the channel's opening hours, or always."
+    )
+    sure: float = setting(
+        default=0.6, help="How sure an article must be to be offered with it, 0 to 1."
+    )
+    channels: tuple[str, ...] = setting(default=(), help="Where it is given; none: everywhere.")
+    kinds: tuple[Kind, ...] = setting(
+        default=(), help="To which kinds of message; none: to all that can be answered."
+    )
+
+
+@frozen(kw_only=True)
 class DeskSettings:
     """The section `[desk]`. Paths are absolute once loaded."""
 
@@ -91,6 +117,9 @@ class DeskSettings:
     )
     base: str | None = setting(
         default=None, help="The channel from which the others inherit teams, hours, levels."
+    )
+    first_answer: FirstAnswer | None = setting(
+        default=None, help="An automatic first answer; without the section there is none."
     )
     body_limit: Annotated[int, positive] = setting(
         default=_BODY_LIMIT, help="The largest webhook body, in bytes."
@@ -136,6 +165,12 @@ class ChannelKeys:
         default="keep",
         help="What to do with a request for another channel's topic: keep it, move it to that "
         "channel's team, or point the customer there.",
+    )
+    approval: bool = setting(
+        default=False, help="Whether a second person approves what is published here."
+    )
+    approvers: tuple[str, ...] = setting(
+        default=(), help="The teams or agents who may approve; none: anybody but the author."
     )
     pointer: Annotated[str, readable_pointer] = setting(
         default="Please write to {account} about this. / Bitte dazu an {account} schreiben.",

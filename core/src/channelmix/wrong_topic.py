@@ -6,16 +6,15 @@ is an observer of the durable feed like any other, so that it goes on where it w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from attrs import define
 
 from channelmix.errors import ChannelmixError
 from channelmix.hookspecs import Plugin, hook
 from channelmix.records import Happening, TicketState
 from channelmix.settings import ChannelSettings, Settings
-from channelmix.store import schema as s
+from channelmix.store.outbox import answered_by_machine
 from channelmix.store.views import Ticket
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def right_channel(settings: Settings, channel: str, topic: str | None) -> Channe
 
 
 @define(eq=False, kw_only=True, slots=False)
-class WrongTopic(Plugin):
+class Rule(Plugin):
     """Does what the channels' settings say about requests in the wrong place."""
 
     desk: Desk
@@ -70,7 +69,7 @@ class WrongTopic(Plugin):
     async def _point(self, ticket: Ticket, here: ChannelSettings, right: ChannelSettings) -> bool:
         """Answer with a pointer to the right account; False if that cannot be said here."""
         line = ticket.line
-        if await self.desk.store.read(lambda c: _answered_by_machine(c, line.id)):
+        if await self.desk.store.read(lambda c: answered_by_machine(c, line.id)):
             return False
         text = here.pointer.format(account=right.known_as or right.name, topic=line.topic)
         try:
@@ -88,16 +87,3 @@ class WrongTopic(Plugin):
         )
         if chosen.team is not None and chosen.team != line.team:
             await self.desk.assign(line.id, by=NAME, team=chosen.team, agent=chosen.agent)
-
-
-def _answered_by_machine(connection: sa.Connection, ticket: int) -> bool:
-    """Say whether any ticket of the same thread was answered automatically before."""
-    here, there = s.tickets.alias("here"), s.tickets.alias("there")
-    query: sa.Select[Any] = (
-        sa.select(s.outbox.c.id)
-        .join(there, there.c.id == s.outbox.c.ticket_id)
-        .join(here, sa.and_(here.c.channel == there.c.channel, here.c.thread == there.c.thread))
-        .where(here.c.id == ticket, s.outbox.c.automatic)
-        .limit(1)
-    )
-    return connection.execute(query).first() is not None

@@ -25,8 +25,8 @@ from attrs import define, frozen
 from channelmix import Channel, InvalidPayload, Rejected, hook
 from channelmix.config import Secret, setting
 from channelmix.records import (
-    Action, Attachment, AttachmentKind, Checked, Connected, Echo, Finding, Identity, Ignored,
-    Ingested, Kind, Limits, Message, RawEvent, Receipt, Received, Split, WebhookResponse,
+    Action, Article, Attachment, AttachmentKind, Checked, Connected, Echo, Finding, Identity,
+    Ignored, Ingested, Kind, Limits, Message, RawEvent, Receipt, Received, Split, WebhookResponse,
 )
 
 
@@ -47,8 +47,15 @@ class Paper(Channel):
     Config: ClassVar[type] = PaperConfig
     account_field: ClassVar[str] = "box"
     limits = (
-        Limits(actions={Action.PUBLIC_REPLY}, text=20, unit="letters"),
+        Limits(actions={Action.PUBLIC_REPLY}, text=20, unit="letters", links=False),
         Limits(actions={Action.HIDE, Action.DELETE}),
+        Limits(
+            actions={Action.PUBLISH},
+            text=80,
+            attachments=1,
+            media={AttachmentKind.IMAGE},
+            details={"title", "link", "topic"},
+        ),
     )
 
     @hook
@@ -73,6 +80,11 @@ class Paper(Channel):
         one = json.loads(event.body)
         if one.get("torn"):
             raise InvalidPayload("the letter is torn")
+        if "guide" in one:
+            day = datetime(2026, 3, int(one["id"][1:]), tzinfo=UTC)
+            url = f"https://www.paper.example/{one['id']}"
+            guide = Article(id=one["id"], title=one["guide"], url=url, published_at=day)
+            return Ingested(inbounds=(guide,))
         if "text" not in one:
             return Ingested(inbounds=(Ignored(reason="an empty sheet"),))
         said = Message(
@@ -82,6 +94,8 @@ class Paper(Channel):
             sent_at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC),
             author=Identity(id=one["who"], name=one["who"].title()),
             text=one["text"],
+            url=one.get("url"),
+            no_reply=one.get("no_reply"),
             attachments=(Attachment(kind=AttachmentKind.IMAGE, text="a sketch"),)
             if one.get("sketch") else (),
         )

@@ -8,13 +8,16 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from channelmix import allowances
 from channelmix.cli import connect
 from channelmix.desk import Desk
+from channelmix.records import Forecast
 from channelmix.store import schema
 
 Command = Callable[..., Any]
@@ -167,7 +170,7 @@ def metered(folder: Path) -> None:
     """Let what the paper prints cost."""
     plugin = folder.parent / "site" / "invented_paper.py"
     text = plugin.read_text().replace('unit="letters"', 'unit="letters", cost=lambda draft: 0.2')
-    text = text.replace("    Action, Attach", "    Action, Allowance, Attach")
+    text = text.replace("    Action, ", "    Action, Allowance, ")
     plugin.write_text(
         f"""{text}
     sources = [__import__("channelmix").records.Source(name="print", cost=0.25)]
@@ -193,6 +196,36 @@ def test_the_channels_show_the_budget(metered: None, configured: Path, command: 
     (line,) = command("channels", "--json").json
     assert line["sources"][0]["cost"] == 0.25
     assert (line["spending"]["spent"], line["spending"]["left_for_polls"]) == (0.5, 1.5)
+    early = line["spending"]["forecast"] is None  # a month is young for fifteen hours
+    assert early == ("; at this pace" not in out)
+
+
+NOON = datetime(2099, 3, 4, 12, tzinfo=UTC)
+LASTS = Forecast(left=0.75)
+POLLS_WAIT = Forecast(left=0.25, polls_until=NOON)
+USED_UP = Forecast(used_up_at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (LASTS, "; at this pace 0.75 are left then"),
+        (POLLS_WAIT, "; at this pace polls wait from 04 Mar 2099 13:00 on, 0.25 are left then"),
+        (USED_UP, "; at this pace it is used up on 04 Mar 2099 13:00"),
+    ],
+)
+def test_the_channels_show_what_will_be_left(
+    told: Forecast,
+    text: str,
+    metered: None,
+    configured: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(allowances, "forecast", lambda *_: told)
+    assert text in command("channels").out
+    (line,) = command("channels", "--json").json
+    assert line["spending"]["forecast"]["left"] == told.left
 
 
 def test_a_review_tells_the_cost(metered: None, configured: Path, command: Command) -> None:

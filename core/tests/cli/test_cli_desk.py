@@ -176,3 +176,18 @@ def test_channels_say_how_they_do_and_no_secret(desk: Work, command: Command) ->
     out = command("channels").out
     assert "02 Jan 2099" in out
     assert "red-stamp" not in out + json.dumps(line)
+
+
+def test_the_library_is_listed_searched_and_suggested(desk: Work, command: Command) -> None:
+    assert command("library").out == "There is no such article in the help library.\n"
+    assert command("suggest", 1).out == "There is no suggestion.\n"
+    guides = [{"id": "p1", "guide": "Where page 2 is"}, {"id": "p2", "guide": "How to subscribe"}]
+    desk(json.dumps([{**one, "box": "7"} for one in guides]).encode())
+    out = command("library").out
+    assert out.index("How to subscribe") < out.index("Where page 2 is")
+    assert command("library", "page?", "--json").json[0]["article"]["title"] == "Where page 2 is"
+    assert command("library", "--channel", "none", "--json").json == []
+    assert "--channel is for the list" in command("library", "page", "--channel", "letters").error
+    (one,) = command("suggest", 1, "--json").json
+    assert (one["text"], one["source"]) == ("paper.example/p1", "library:letters")
+    assert "paper.example/p1" in command("suggest", 1).out

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from channelmix.errors import InvalidPayload
 from channelmix.records import (
+    Article,
     Attachment,
     Deletion,
     DeliveryStatus,
@@ -98,6 +99,8 @@ def brief(one: Inbound) -> str:  # noqa: PLR0911 - one return for each kind of i
             return f"{one.status} {one.thread} {','.join(one.ids)}"
         case Lookup():
             return f"look up {one.source} {one.argument}"
+        case Article():
+            return f"article {one.id}: {one.title}"
         case Ignored():
             return f"ignored: {one.reason}"
 

@@ -59,3 +59,20 @@ async def test_before_that_the_desk_says_what_to_do(tmp_path: Path) -> None:
     async with sim.online(), Desk.open(settings(sim, tmp_path), work=False) as desk:
         checked = await desk.check("photos")
     assert "run `channelmix connect`" in checked.findings[0].text
+
+
+async def test_a_photo_of_ours_that_is_an_article_stays_context(tmp_path: Path) -> None:
+    sim = InstagramSimulator(clock=SystemClock())
+    async with sim.online():
+        sim.post("Lampe wechseln")
+        connected = settings(sim, tmp_path)
+        connected["channels"]["photos"]["access_token"] = sim.section["access_token"]
+        async with Desk.open(connected) as desk, asyncio.timeout(20):
+            event = desk.bell.listen()
+            while not (ledger := await desk.ledger()).fates:
+                await event.wait()
+                event.clear()
+            assert (ledger.fates, ledger.adds_up) == ({"context": 1}, True)
+            assert await desk.tickets() == []
+            (line,) = await desk.articles()
+            assert line.article.title == "Lampe wechseln"

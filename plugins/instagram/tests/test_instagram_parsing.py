@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve
 from channelmix.errors import InvalidPayload
 from channelmix.records import (
+    Article,
     AttachmentKind,
     Classify,
     Deletion,
@@ -335,7 +336,7 @@ def graph(name: str, source: str) -> list[Any]:
 
 
 def test_a_post_with_its_comments() -> None:
-    post, first, second, own, bare = graph("media", "media")
+    post, _, first, second, own, bare = graph("media", "media")
     assert (post.kind, post.own, post.text) == (Kind.POST, True, "The new bus")
     assert (first.thread, first.parent, first.thread_text) == ("900", "900", "The new bus")
     assert first.url == "https://www.instagram.com/p/ABC/c/18001/"
@@ -345,14 +346,94 @@ def test_a_post_with_its_comments() -> None:
 
 
 def test_push_and_poll_of_a_comment_are_one_item() -> None:
-    pushed, polled = comment("comment"), graph("media", "media")[1]
+    pushed, polled = comment("comment"), graph("media", "media")[2]
     same = ("id", "kind", "thread", "parent", "text", "author")
     assert [getattr(pushed, name) for name in same] == [getattr(polled, name) for name in same]
 
 
 def test_an_album_has_all_its_pictures() -> None:
-    (album,) = graph("album", "media")
+    album, _ = graph("album", "media")
     assert [one.kind for one in album.attachments] == [AttachmentKind.IMAGE, AttachmentKind.VIDEO]
+
+
+# what helps
+
+
+def medium(**more: Any) -> list[Inbound]:
+    given = {
+        "id": "900",
+        "caption": "Changing a lamp\nIn ten minutes.",
+        "media_type": "IMAGE",
+        "media_product_type": "FEED",
+        "media_url": "https://scontent.cdninstagram.com/v/900.jpg",
+        "permalink": "https://www.instagram.com/p/ABC/",
+        "timestamp": "2026-11-03T09:06:40+0000",
+        "username": HANDLE,
+        "owner": {"id": ACCOUNT},
+    }
+    return read(json.dumps({"data": [given | more]}).encode(), "media")
+
+
+def test_a_photo_of_ours_is_an_article_beside_the_post() -> None:
+    post, article = medium()
+    assert isinstance(post, Message)
+    assert article == Article(
+        id="900",
+        title="Changing a lamp",
+        url="https://www.instagram.com/p/ABC/",
+        published_at=post.sent_at,
+        text="Changing a lamp\nIn ten minutes.",
+        thumbnail="https://scontent.cdninstagram.com/v/900.jpg",
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "thumbnail"),
+    [
+        ({"media_type": "VIDEO", "thumbnail_url": "https://x.cdninstagram.com/s.jpg"}, "s.jpg"),
+        ({"media_type": "VIDEO"}, None),
+        ({"media_type": "CAROUSEL_ALBUM"}, "900.jpg"),
+        ({"media_type": "CAROUSEL_ALBUM", "media_url": None}, None),
+    ],
+)
+def test_an_article_shows_a_still_picture(more: dict[str, Any], thumbnail: str | None) -> None:
+    _, article = medium(**more)
+    assert isinstance(article, Article)
+    assert (article.thumbnail and article.thumbnail.rpartition("/")[2]) == thumbnail
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"caption": None},
+        {"caption": " \n"},
+        {"permalink": None},
+        {"media_product_type": "STORY"},
+        {"media_product_type": "LIVE"},
+        {"permalink": "https://instagram.com/stories/stadtwerke/900"},
+    ],
+)
+def test_what_nobody_can_find_or_open_is_no_article(more: dict[str, Any]) -> None:
+    assert [type(one) for one in medium(**more)] == [Message]
+
+
+def test_a_mention_elsewhere_is_no_article() -> None:
+    assert not [one for one in graph("mention in a caption", "mention") if type(one) is Article]
+
+
+@pytest.mark.parametrize(
+    "changed", ["Changing a bulb\nIn ten minutes.", "Changing a lamp\nIn one."]
+)
+def test_only_a_changed_caption_is_a_new_version(changed: str) -> None:
+    def key(caption: str, **more: Any) -> str:
+        item = {"id": "900", "caption": caption, "media_type": "IMAGE", **more}
+        (event,) = split(Payload(body=json.dumps(item).encode(), source="media")).events
+        return event.key
+
+    before = "Changing a lamp\nIn ten minutes."
+    assert key(before, comments_count=1) == key(before, comments_count=7)
+    assert key(changed) != key(before)
+    assert medium(caption=changed)[1] != medium()[1]
 
 
 def test_a_comment_that_was_looked_up_knows_its_post() -> None:

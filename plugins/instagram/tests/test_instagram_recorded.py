@@ -12,7 +12,7 @@ from channelmix_meta.testing_stage import brief
 
 RECORDED = Path(__file__).parents[4] / "shared" / "recorded" / "meta"
 
-OWN, COMMENT = "own post", "message comment"
+OWN, COMMENT, ARTICLE = "own post", "message comment", "article"
 EXPECTED = {
     "python-facebook/instagram/comments/comment_fields.json": [COMMENT],
     "python-facebook/instagram/comments/comments_fields.json": [COMMENT] * 2,
@@ -20,15 +20,15 @@ EXPECTED = {
     "python-facebook/instagram/discovery/medias_p1.json": ["ignored: another account's profile"],
     "python-facebook/instagram/discovery/medias_p2.json": ["ignored: another account's profile"],
     "python-facebook/instagram/discovery/user_fields.json": ["ignored: another account's profile"],
-    "python-facebook/instagram/hashtags/hashtag_top_medias_p2.json": [OWN] * 25,
+    "python-facebook/instagram/hashtags/hashtag_top_medias_p2.json": [OWN, ARTICLE] * 25,
     "python-facebook/instagram/hashtags/hashtags_info.json": ["ignored: hashtag or profile"] * 2,
     "python-facebook/instagram/medias/children.json": [OWN] * 2,
     "python-facebook/instagram/medias/comments_p1.json": [COMMENT] * 2,
     "python-facebook/instagram/medias/comments_p2.json": [COMMENT] * 2,
     "python-facebook/instagram/medias/insights.json": ["ignored: insight"] * 3,
     "python-facebook/instagram/medias/insights_new.json": ["ignored: insight"],
-    "python-facebook/instagram/medias/media_default.json": [OWN],
-    "python-facebook/instagram/medias/medias_fields.json": [OWN] * 2,
+    "python-facebook/instagram/medias/media_default.json": [OWN, ARTICLE],
+    "python-facebook/instagram/medias/medias_fields.json": [OWN, ARTICLE] * 2,
     "python-facebook/instagram/medias/product_tags.json": ["ignored: product"],
     "python-facebook/instagram/publish/container_info.json": ["ignored: container"],
     "python-facebook/instagram/publish/containers_info.json": ["ignored: container"] * 2,
@@ -45,7 +45,7 @@ EXPECTED = {
     "python-facebook/instagram/users/hashtag_search.json": ["ignored: hashtag or profile"],
     "python-facebook/instagram/users/live_medias.json": [OWN],
     "python-facebook/instagram/users/medias_p1.json": [OWN] * 2,
-    "python-facebook/instagram/users/medias_p2.json": [OWN] * 2,
+    "python-facebook/instagram/users/medias_p2.json": [OWN, ARTICLE] * 2,
     "python-facebook/instagram/users/mentioned_comment.json": ["message mention"],
     "python-facebook/instagram/users/product_appeal.json": ["ignored: product"],
     "python-facebook/instagram/users/user_fields.json": ["ignored: profile"],
@@ -56,8 +56,8 @@ EXPECTED = {
     "restfb/instagram/container_no_copyright.json": ["ignored: container"],
     "restfb/instagram/content_publishing_limit.json": ["ignored: publishing limit"],
     "restfb/instagram/ig_login_exception.json": ["ignored: graph error"],
-    "restfb/instagram/media-carousel.json": [OWN],
-    "restfb/instagram/media-image.json": [OWN],
+    "restfb/instagram/media-carousel.json": [OWN, ARTICLE],
+    "restfb/instagram/media-image.json": [OWN, ARTICLE],
     "restfb/instagram/media-with-boost-ads.json": ["ignored: boosted media"],
     "restfb/instagram/mentioned-media.json": ["message mention"],
     "restfb/instagram/messaging-attachment-unsupported.json": ["message direct_message"],

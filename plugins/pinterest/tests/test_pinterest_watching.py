@@ -15,7 +15,7 @@ def alerts(inbounds):
 async def test_what_stands_there_when_we_begin_is_context_and_no_news(p) -> None:
     pin = p.sim.pin("Lampe wechseln")
     p.sim.comment(pin, 4)
-    (own,) = await p.sweep()
+    own, _article = await p.sweep()
     assert (own.own, own.kind, own.id, own.thread) == (True, Kind.POST, pin.id, pin.id)
     assert own.url == f"https://www.pinterest.com/pin/{pin.id}/"
     assert own.sent_at == p.clock.now()
@@ -69,7 +69,7 @@ async def test_reactions_alone_ask_for_nothing(p) -> None:
     pin = p.sim.pin("Lampe")
     await p.sweep()
     p.sim.react(pin, 3)
-    (_own, reaction) = await p.sweep()
+    _own, _article, reaction = await p.sweep()
     assert isinstance(reaction, Reaction)
     assert (reaction.target, reaction.name) == (pin.id, "3 reactions")
 
@@ -112,7 +112,7 @@ async def test_a_deleted_pin_is_forgotten(p) -> None:
 async def test_all_pages_are_read(p) -> None:
     pins = [p.sim.pin(f"Pin {number}") for number in range(251)]
     assert {one.id for one in await p.sweep()} == {pin.id for pin in pins}
-    assert [one.request.query.get("page_size") for one in p.sim.sent] == ["250", "250"]
+    assert [one.request.query.get("page_size") for one in p.sim.sent] == ["250"] * 3
 
 
 async def test_the_same_cursor_brings_the_same_keys_and_survives_json(p) -> None:
@@ -150,7 +150,7 @@ async def test_a_category_that_is_used_up_rests_and_the_others_do_not(p) -> None
     with pytest.raises(RetryLater) as caught:
         await p.channel.poll(Poll(source="pins"))
     assert caught.value.after == timedelta(seconds=30)
-    assert len(p.sim.sent) == 1  # Pinterest was not asked again
+    assert len(p.sim.sent) == 1  # Pinterest was not asked again, not for the boards either
     await p.channel.reply(p.outgoing())
     p.clock.advance(timedelta(seconds=31))
     p.sim.remaining = {}

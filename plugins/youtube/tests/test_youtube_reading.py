@@ -188,25 +188,10 @@ async def test_polls_never_touch_the_reserve(y) -> None:
     assert (y.paid, len(y.sim.sent)) == ((5, 0), 5)
 
 
-async def test_our_videos_are_context(y) -> None:
-    (told,) = await y.walk("videos")
-    assert (told.own, told.kind, told.id, told.text) == (
-        True,
-        Kind.POST,
-        y.video.id,
-        "Lampe wechseln",
-    )
-    assert await y.walk("videos") == []
-    y.clock.advance(timedelta(hours=1))
-    for number in range(60):
-        y.sim.video(f"Film {number}")
-    assert len({one.id for one in await y.walk("videos")}) == 61
-
-
 async def test_a_look_up_reads_one_video_or_says_that_it_is_gone(y) -> None:
     (event,) = (await y.channel.poll(Poll(source="video", argument=y.video.id))).events
-    (told,) = y.channel.ingest(event).inbounds
-    assert told.id == y.video.id
+    told, article = y.channel.ingest(event).inbounds
+    assert (told.id, article.id) == (y.video.id, y.video.id)
     with pytest.raises(Rejected, match="is gone"):
         await y.channel.poll(Poll(source="video", argument="nowhere"))
 

@@ -25,9 +25,9 @@ from channelmix.errors import (
 )
 from channelmix.hookspecs import Clock, Pace
 from channelmix.http import was_not_sent
+from channelmix.payloads import Json, decode, obj, objects
 
 from channelmix_meta import policy
-from channelmix_meta.parsing_json import Json, decode, obj, objects
 from channelmix_meta.policy import Verdict
 from channelmix_meta.signing import proof
 

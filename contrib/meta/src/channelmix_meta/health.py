@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 from attrs import evolve, frozen
 from channelmix.errors import AuthorizationLost, Rejected
+from channelmix.payloads import Json, array, obj
 from channelmix.records import Checked, Finding
 
 from channelmix_meta.client import Graph
-from channelmix_meta.parsing_json import Json, array, data, obj
+from channelmix_meta.parsing_json import data
 
 
 @frozen(kw_only=True)

@@ -13,10 +13,11 @@ from typing import Any
 
 from attrs import frozen
 from channelmix.errors import Rejected
+from channelmix.payloads import obj
 from channelmix.records import Action, Found, Outgoing
 
 from channelmix_meta.client import Graph, Refusal, after_of, time_of
-from channelmix_meta.parsing_json import data, obj
+from channelmix_meta.parsing_json import data
 from channelmix_meta.policy import Verdict
 from channelmix_meta.sending import doomed
 

@@ -7,25 +7,18 @@ from typing import Any
 
 from attrs import field, frozen
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, array, decode, ident, label, moment, obj, words
 from channelmix.records import Ignored, Inbound, Ingested, RawEvent
 
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    array,
-    decode,
-    ident,
-    label,
-    moment,
-    obj,
-    words,
-)
+from channelmix_meta.parsing_json import Context
 from channelmix_meta.parsing_messaging import messaging
 
 TEST_ENTRY = "0"
 """The entry id of what the app dashboard's Test button sends."""
 
-Reader = Callable[[Json, Context], Inbound]
+Told = Inbound | tuple[Inbound, ...]
+"""What one item means: mostly one thing; a post of ours may be an article beside it."""
+Reader = Callable[[Json, Context], Told]
 
 
 @frozen(kw_only=True)
@@ -67,10 +60,14 @@ def ingest(
         event=event, language=language, account=account, app_id=app_id, handle=handle
     )
     if "graph" in document:
-        return Ingested(inbounds=(language.graph(document, reading.context()),))
+        return Ingested(inbounds=_each(language.graph(document, reading.context())))
     if "entry" not in document:
         raise InvalidPayload("the event is neither a webhook entry nor an item of a Graph answer")
     return Ingested(inbounds=tuple(reading.delivery(document)))
+
+
+def _each(told: Told) -> tuple[Inbound, ...]:
+    return told if isinstance(told, tuple) else (told,)
 
 
 @frozen(kw_only=True)
@@ -116,12 +113,12 @@ class _Reading:
         # Where people log in at Instagram, a change stands in the entry itself.
         direct = [entry] if "field" in entry and "changes" not in entry else []
         for one in [*array(entry.get("changes")), *direct]:
-            yield self._change(one, context)
+            yield from _each(self._change(one, context))
         for name in ("messaging", "standby"):
             for one in array(entry.get(name)):
                 yield self._messaging(one, context, standby=name == "standby")
 
-    def _change(self, change: Any, context: Context) -> Inbound:
+    def _change(self, change: Any, context: Context) -> Told:
         name, value = words(obj(change).get("field")), obj(change).get("value")
         if name is None:
             return Ignored(reason="empty change")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from channelmix.payloads import Json, array, first, ident, obj, objects, words
 from channelmix.records import Attachment, AttachmentKind
 
-from channelmix_meta.parsing_json import Json, array, data, first, ident, obj, objects, words
+from channelmix_meta.parsing_json import data
 
 Attachments = tuple[Attachment, ...]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from attrs import evolve
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, ident, obj, objects, words
 from channelmix.records import Echo, Inbound, Kind, Message
 
 from channelmix_meta.parsing_attachments import MESSAGE_FIELDS, of_message, of_story
-from channelmix_meta.parsing_json import Context, Json, data, ident, obj, objects, person, words
+from channelmix_meta.parsing_json import Context, data, person
 
 
 def is_message(item: Json) -> bool:

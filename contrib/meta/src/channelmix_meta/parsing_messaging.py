@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from attrs import evolve, frozen
+from channelmix.payloads import Json, array, digest, first, ident, label, moment, obj, words
 from channelmix.records import (
     Deletion,
     DeliveryStatus,
@@ -26,18 +27,7 @@ from channelmix.records import (
 )
 
 from channelmix_meta.parsing_attachments import of_messenger, truth
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    array,
-    digest,
-    first,
-    ident,
-    label,
-    moment,
-    obj,
-    words,
-)
+from channelmix_meta.parsing_json import Context
 
 STANDBY = "another app owns this conversation"
 NOBODY = "the network does not tell who wrote this"

@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, array, decode, digest, encode, ident, obj
 from channelmix.records import Payload, RawEvent, Split
 
 from channelmix_meta.parsing_attachments import MEDIA_HOSTS
-from channelmix_meta.parsing_json import Json, array, data, decode, digest, encode, ident, obj
+from channelmix_meta.parsing_json import data
 
 LISTS = ("changes", "messaging", "standby")
 

@@ -38,9 +38,12 @@ SECTIONS = {
         "reopen": ("tickets", "Put a ticket back into the queue."),
     },
     "Answers": {
+        "suggest": ("library", "Offer answers to a ticket."),
+        "library": ("library", "List or search what we published that helps."),
         "reply": ("answers", "Answer a ticket."),
         "review": ("answers", "Say what speaks against a text; send nothing."),
         "act": ("answers", "Hide, like, edit, delete or ban at the network."),
+        "publish": ("publishing", "Publish something, in answer to nobody."),
         "outbox": ("outbox", "List what goes out, and decide what is stuck."),
     },
     "Plugins": {

@@ -30,14 +30,14 @@ from channelmix.rules import answering
 OURS = (Action.EDIT, Action.DELETE)
 """Actions on what we said ourselves."""
 ACTIONS = (Action.HIDE, Action.UNHIDE, Action.LIKE, *OURS, Action.BAN)
-_FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 
 
 @click.command("reply")
 @desks.ticket_id
 @click.argument("text", default="")
 @click.option("--private", is_flag=True, help="In private, though it was asked in public.")
-@click.option("--attach", type=_FILE, multiple=True, help="A file; it must stay until it is sent.")
+@click.option("--attach", type=FILE, multiple=True, help="A file; it must stay until it is sent.")
 @click.option("--message", metavar="ID", help="Answer this message; else the newest.")
 @click.option("--thread", is_flag=True, help="If it is too long, as several numbered messages.")
 @desks.by

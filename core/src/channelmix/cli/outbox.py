@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,8 @@ from click.core import ParameterSource
 
 from channelmix.cli import desks, output
 from channelmix.cli.call import Call
+from channelmix.desk import Desk
+from channelmix.errors import NotFound
 from channelmix.records import OutboxState
 from channelmix.store.views import OutboxLine
 
@@ -74,12 +76,60 @@ def _print_table(found: list[OutboxLine], zone: ZoneInfo) -> None:
             one.action.replace("_", " "),
             output.when(one.created_at, zone),
             one.by,
-            output.listed([one.error, one.text]),
+            output.listed([one.error, one.details.get("title"), one.text]),
             style="red" if one.for_person or one.state is OutboxState.FAILED else None,
         )
     output.show(listing, empty="There is nothing in the outbox.")
+    if any(one.state is OutboxState.HELD for one in found):
+        output.say("held: channelmix outbox show ID, then as a second person approve or cancel ID")
     if any(one.for_person for one in found):
         output.say("! look at the network, then: channelmix outbox resolve ID --sent | --not-sent")
+
+
+@outbox_command.command("show")
+@outbox_id
+@desks.as_json
+@click.pass_obj
+def show_command(call: Call, outbox_id: int, *, as_json: bool) -> None:
+    """Show all that one action says and carries."""
+    line = desks.on_desk(call, lambda desk: _one(desk, outbox_id))
+    if as_json:
+        output.print_json(line)
+    else:
+        output.say(*_described(line))
+
+
+async def _one(desk: Desk, outbox_id: int) -> OutboxLine:
+    for line in await desk.outbox(outbox_id=outbox_id):
+        return line
+    raise NotFound(f"there is no outbox {outbox_id}")
+
+
+def _described(one: OutboxLine) -> Iterator[str]:
+    what = f"{one.action.replace('_', ' ')} on {one.channel}"
+    approved = f"approved by {one.approved_by}" if one.approved_by else None
+    head = [f"Outbox {one.id}", what, one.state.value, f"by {one.by}", approved, one.error]
+    yield output.listed(head)
+    yield from (f"{name}: {value}" for name, value in one.details.items())
+    yield from (f"[{file}]" for file in one.files)
+    if one.text:
+        yield one.text
+
+
+def standing(line: OutboxLine) -> str:
+    """Say where something stands that was just accepted, or queued again."""
+    held = line.state is OutboxState.HELD
+    return "held until a second person approves it" if held else "queued"
+
+
+@outbox_command.command("approve")
+@outbox_id
+@desks.by
+@click.pass_obj
+def approve_command(call: Call, outbox_id: int, by: str) -> None:
+    """Let what is held go out, as a second person."""
+    desks.on_desk(call, lambda desk: desk.approve(outbox_id, by=by))
+    output.say(f"Outbox {outbox_id}: approved, queued.")
 
 
 @outbox_command.command("retry")
@@ -87,15 +137,19 @@ def _print_table(found: list[OutboxLine], zone: ZoneInfo) -> None:
 @click.pass_obj
 def retry_command(call: Call, outbox_id: int) -> None:
     """Send what failed or was cancelled once more."""
-    desks.on_desk(call, lambda desk: desk.retry(outbox_id))
-    output.say(f"Outbox {outbox_id}: queued again.")
+
+    async def job(desk: Desk) -> OutboxLine:
+        await desk.retry(outbox_id)
+        return await _one(desk, outbox_id)
+
+    output.say(f"Outbox {outbox_id}: {standing(desks.on_desk(call, job))} again.")
 
 
 @outbox_command.command("cancel")
 @outbox_id
 @click.pass_obj
 def cancel_command(call: Call, outbox_id: int) -> None:
-    """Cancel what is still queued."""
+    """Cancel what is still queued or held."""
     desks.on_desk(call, lambda desk: desk.cancel(outbox_id))
     output.say(f"Outbox {outbox_id}: cancelled.")
 

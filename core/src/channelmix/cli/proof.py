@@ -14,7 +14,7 @@ from channelmix.cli.call import Call
 from channelmix.desk import REPLAYABLE, ChannelLine
 from channelmix.errors import NotFound
 from channelmix.hints import did_you_mean
-from channelmix.records import Fate
+from channelmix.records import Fate, Forecast
 from channelmix.store.ledger import Ledger
 
 
@@ -103,7 +103,8 @@ def replay_command(call: Call, channel: str | None, *, ignored: bool, as_json: b
 def channels_command(call: Call, *, as_json: bool) -> None:
     """Say how every channel does.
 
-    When it was last seen, until when its token holds, its budget, its cursors, and what is wrong.
+    When it was last seen, until when its token holds, its budget and how long it lasts at the
+    present pace, its cursors, and what is wrong.
     """
     settings = desks.settings_of(call)
     found = desks.on_desk(call, lambda desk: desk.channels(), settings=settings)
@@ -148,7 +149,17 @@ def _budget(channel: ChannelLine, zone: ZoneInfo) -> str:
     spent = f"{figure(one.spent)} of {figure(one.amount)} {one.unit} spent"
     polls = f"{figure(one.left_for_polls)} for polls"
     until = output.when(one.ends_at, zone)
-    return f"{spent}, {figure(one.left)} left ({polls}) until {until}"
+    now = f"{spent}, {figure(one.left)} left ({polls}) until {until}"
+    return f"{now}; at this pace {_forecast(one.forecast, zone)}" if one.forecast else now
+
+
+def _forecast(told: Forecast, zone: ZoneInfo) -> str:
+    if told.used_up_at is not None:
+        return f"it is used up on {output.when(told.used_up_at, zone)}"
+    left = f"{figure(round(told.left, 2))} are left then"
+    if told.polls_until is None:
+        return left
+    return f"polls wait from {output.when(told.polls_until, zone)} on, {left}"
 
 
 def _price(channel: ChannelLine, cost: float | None) -> str:

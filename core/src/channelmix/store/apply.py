@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from channelmix.projection import Folded
 from channelmix.records import (
+    Article,
     Assignment,
     DeliveryStatus,
     Echo,
@@ -23,7 +24,7 @@ from channelmix.records import (
     Message,
     RawEvent,
 )
-from channelmix.store import feed, items, journal, locks, outbox, tickets, units
+from channelmix.store import feed, items, journal, library, locks, outbox, tickets, units
 from channelmix.store import schema as s
 from channelmix.store.dialect import in_trouble, upsert
 from channelmix.store.echoes import echoed, match_echoes
@@ -106,6 +107,8 @@ def _apply(
     told = _told(works)
     new = items.store_new(connection, told)
     touched = {one.item for one in new if not isinstance(one.inbound, DeliveryStatus | Lookup)}
+    articles = [one for one in told if isinstance(one.inbound, Article)]
+    touched |= {one.item for one in articles}  # a version that is known may be the newest again
     folded = items.fold_items(connection, touched)
     echoes = [one for one in new if isinstance(one.inbound, Echo)]
     concerned = _hold(connection, folded, echoes)
@@ -113,6 +116,7 @@ def _apply(
     items.scrub(connection, [item for item, one in folded.items() if one.deleted_at is not None])
     items.delivered(connection, new)
     items.want_lookups(connection, new, now)
+    library.keep(connection, articles, folded)
     write_labels(connection, _labelled(works))
     fresh = _tell_items(new)
     fresh += match_echoes(connection, echoes, now)

@@ -31,7 +31,7 @@ from channelmix.records import (
     Road,
 )
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, among, inserting, numbers, upsert
+from channelmix.store.dialect import add, among, inserting, numbers, run, upsert
 from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
@@ -155,7 +155,7 @@ _PUSHED = (
 def _mark_pushed(connection: sa.Connection, known: Collection[tuple[str, ...]]) -> None:
     """Note of items that a sweep saw first that the network has pushed them too."""
     if known:
-        connection.execute(_PUSHED, {"keys": sorted(known)})
+        run(connection, _PUSHED, {"keys": sorted(known)})
 
 
 _TOLD = sa.select(
@@ -258,7 +258,7 @@ def _write_threads(connection: sa.Connection, known: Mapping[Item, Folded]) -> N
     news = _without_known(connection, rows)
     if news:  # in sorted order, so that two workers never wait for each other's threads
         statement = _WRITE_THREADS[connection.dialect.name]
-        connection.execute(statement, [rows[key] for key in sorted(news)])
+        run(connection, statement, [rows[key] for key in sorted(news)])
 
 
 _THREADS = sa.select(
@@ -410,7 +410,7 @@ def scrub(connection: sa.Connection, items: Iterable[Item]) -> None:
             sa.select(table).where(
                 table.c.channel == channel,
                 table.c.item == item,
-                table.c.type.in_(["message", "edit", "echo"]),
+                table.c.type.in_(["message", "edit", "echo", "article"]),
             )
         ).all()
         for row in told:
@@ -470,6 +470,8 @@ def _forgotten(inbound: Inbound) -> Inbound:
             return _without_content(inbound)
         case Edit():
             return evolve(inbound, text=None, attachments=None)
+        case Article():
+            return evolve(inbound, title="", text=None, thumbnail=None, topics=())
         case _:
             return inbound
 

@@ -14,7 +14,7 @@ from attrs import frozen
 from channelmix.records import Fate, RawEvent, Road
 from channelmix.store import leases
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, announce, inserting, upsert
+from channelmix.store.dialect import among, announce, inserting, run, upsert
 from channelmix.store.types import Time
 
 UNSPLIT = "unsplit"
@@ -55,7 +55,7 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
         rows = [_row(arrival, event) for arrival in group for event in arrival.events]
         stored = 0
         if rows:
-            stored = connection.execute(_APPEND[connection.dialect.name], rows).rowcount
+            stored = run(connection, _APPEND[connection.dialect.name], rows)
         count = {
             "scope": scope,
             "road": road,
@@ -64,7 +64,7 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
             "events": len(rows),
             "stored": stored,
         }
-        connection.execute(_COUNT, count)
+        run(connection, _COUNT, count)
         total += stored
     _seen(connection, arrivals)
     if total:
@@ -157,7 +157,7 @@ def _seen(connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
     }
     for (name, road), at in sorted(latest.items()):
         values = {"channel": name, "before": at - SEEN, "now": at}
-        connection.execute(_HEARD[road], values)
+        run(connection, _HEARD[road], values)
 
 
 _UNSETTLED = (
@@ -251,7 +251,7 @@ def settle(connection: sa.Connection, settled: Sequence[Settled], now: datetime)
         for one in settled
     ]
     upsert(connection, s.fates, rows, key=["event_id"])
-    connection.execute(_SETTLE, {"ids": [one.event for one in settled]})
+    run(connection, _SETTLE, {"ids": [one.event for one in settled]})
 
 
 def replay(

@@ -205,7 +205,7 @@ def _reasons(connection: sa.Connection) -> dict[str, int]:
 
 
 def nothing_left(connection: sa.Connection) -> bool:
-    """Say whether no event, lookup, attachment or outgoing part is under way."""
+    """Say whether no event, lookup, attachment or outgoing part is under way; held is not."""
     part = s.outbox_parts
     waiting = (
         _count(connection, s.raw_events, s.raw_events.c.settled == sa.false())

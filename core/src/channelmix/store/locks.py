@@ -3,7 +3,7 @@
 SQLite has one writer at a time and needs none. On PostgreSQL every transaction takes them in
 this order, each kind at once and sorted, so that nobody waits in a circle:
 
-1. items and conversations, before what an event tells is stored,
+1. items and conversations, before what an event tells is stored; where something is published,
 2. people, and with them their units, before messages are written,
 3. rows,
 4. the feed, last: its ids then come in the order of the commits.
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 Key = tuple[str, ...]
-"""A kind (`item`, `talk`, `person`, `feed`), then what names the one meant."""
+"""A kind (`item`, `talk`, `person`, `publish`, `feed`), then what names the one meant."""
 FEED: Key = ("feed",)
 MIGRATION: Key = ("migration",)
 

@@ -14,18 +14,19 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from attrs import frozen
+from attrs import field, frozen
 
 from channelmix.records import Action, Attachment, Message, OutboxState, Outgoing
 from channelmix.store import items
 from channelmix.store import schema as s
-from channelmix.store.dialect import among
+from channelmix.store.dialect import among, run
 from channelmix.store.types import Time
 
 HOLDING_UP = (
     OutboxState.UNCERTAIN,
     OutboxState.FAILED,
     OutboxState.SENDING,
+    OutboxState.HELD,
     OutboxState.QUEUED,
     OutboxState.CANCELLED,
 )
@@ -42,12 +43,14 @@ class Part:
 
 @frozen(kw_only=True)
 class Accepted:
-    """An action accepted for sending."""
+    """An action accepted for sending, or held until somebody approves it."""
 
     channel: str
     action: Action
     by: str
     parts: Sequence[Part]
+    details: Mapping[str, str] = field(factory=dict)
+    held: bool = False
     automatic: bool = False
     ticket: int | None = None
     target: str | None = None
@@ -58,6 +61,16 @@ class Accepted:
     def text(self) -> str:
         """All that it says."""
         return "\n".join(part.text for part in self.parts if part.text)
+
+    @property
+    def files(self) -> list[str | None]:
+        """What it carries, as `files` reads it from its row."""
+        return [each.path or each.url for part in self.parts for each in part.attachments]
+
+    @property
+    def state(self) -> OutboxState:
+        """Where it starts."""
+        return OutboxState.HELD if self.held else OutboxState.QUEUED
 
 
 @frozen(kw_only=True)
@@ -87,11 +100,12 @@ def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetim
             "target": one.target,
             "own_id": one.own_id,
             "text": one.text,
+            "details": dict(one.details) or None,
             "by": one.by,
             "automatic": one.automatic,
             "window_opened_at": one.window_opened_at,
             "created_at": now,
-            "state": OutboxState.QUEUED,
+            "state": one.state,
         }
         for one in accepted
     ]
@@ -105,13 +119,13 @@ def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetim
             "token": secrets.token_hex(12),
             "text": part.text,
             "attachments": msgspec.to_builtins(part.attachments),
-            "state": OutboxState.QUEUED,
+            "state": one.state,
             "next_at": now,
         }
         for box, one in zip(made, accepted, strict=True)
         for index, part in enumerate(one.parts)
     ]
-    connection.execute(_ACCEPT_PARTS, parts)
+    run(connection, _ACCEPT_PARTS, parts)
     return made
 
 
@@ -143,6 +157,19 @@ def ticket_of(connection: sa.Connection, outbox_id: int) -> set[int]:
     return set(connection.execute(query).scalars())
 
 
+def answered_by_machine(connection: sa.Connection, ticket: int) -> bool:
+    """Say whether any ticket of the same thread was answered automatically before."""
+    here, there = s.tickets.alias("here"), s.tickets.alias("there")
+    query: sa.Select[Any] = (
+        sa.select(s.outbox.c.id)
+        .join(there, there.c.id == s.outbox.c.ticket_id)
+        .join(here, sa.and_(here.c.channel == there.c.channel, here.c.thread == there.c.thread))
+        .where(here.c.id == ticket, s.outbox.c.automatic)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
 # --- sending --------------------------------------------------------------------------------
 
 _part, _box = s.outbox_parts, s.outbox
@@ -153,6 +180,7 @@ _WHOLE = sa.select(
     _box.c.action,
     _box.c.target,
     _box.c.own_id,
+    _box.c.details,
     _box.c.automatic,
     _box.c.window_opened_at,
 ).join(_box, _box.c.id == _part.c.outbox_id)
@@ -222,8 +250,8 @@ def claim(
     if not rows:
         return []
     taken = {"ids": [row.id for row in rows], "sender": owner, "until": now + hold, "now": now}
-    connection.execute(_TAKE, taken)
-    connection.execute(_SENDING, {"ids": [row.outbox_id for row in rows]})
+    run(connection, _TAKE, taken)
+    run(connection, _SENDING, {"ids": [row.outbox_id for row in rows]})
     targets = _targets(connection, rows)
     return [
         _claimed(row, targets, taken_at=now, previous=_previous(connection, row)) for row in rows
@@ -288,6 +316,7 @@ def _claimed(
             attachments=tuple(msgspec.convert(row.attachments, list[Attachment])),
             automatic=row.automatic,
             window_opened_at=row.window_opened_at,
+            details=row.details or {},
             first_sent_at=row.first_sent_at or taken_at,
             taken=frozenset(others),
         ),
@@ -353,14 +382,14 @@ _SUM_UP = (
     _box.update()
     .where(among("ids", _box.c.id))
     .values(state=_summed())
-    .returning(_box.c.id, _box.c.state, _box.c.channel, _box.c.ticket_id)
+    .returning(_box.c.id, _box.c.state, _box.c.channel, _box.c.ticket_id, _box.c.by)
 )
 
 
 def sum_up(connection: sa.Connection, boxes: Collection[int]) -> list[Any]:
     """Write the state of actions: that of the part which holds them up, or `sent`.
 
-    Returns their rows: id, state, channel, ticket_id.
+    Returns their rows: id, state, channel, ticket_id, by.
     """
     wanted = {"ids": sorted(boxes)}
     if connection.dialect.name != "sqlite":  # what others change is seen, or waits

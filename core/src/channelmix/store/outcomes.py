@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from channelmix.records import OutboxState
+from channelmix.records import Action, OutboxState
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, inserting, lock
+from channelmix.store.dialect import among, inserting, lock, run
 from channelmix.store.feed import Fresh
 from channelmix.store.outbox import Claimed, sum_up
 from channelmix.store.types import Time
@@ -67,7 +67,7 @@ def _receive(
         for external in one.ids
     ]
     if rows:
-        connection.execute(_RECEIVE[connection.dialect.name], rows)
+        run(connection, _RECEIVE[connection.dialect.name], rows)
 
 
 # In whatever state: a late answer or echo may find the part queued again, or given up.
@@ -103,7 +103,7 @@ def _arrived(
     if not done:
         return []
     items = {(one.channel, external) for one in done.values() for external in one.ids}
-    connection.execute(_OURS, {"items": sorted(items)})
+    run(connection, _OURS, {"items": sorted(items)})
     return [
         Fresh(
             kind="replied",
@@ -151,7 +151,7 @@ def failed(connection: sa.Connection, claimed: Claimed, *, why: str) -> list[Fre
         owner=None,
     ):
         return []
-    _cancel_queued(connection, claimed.outbox)
+    _cancel_waiting(connection, claimed.outbox)
     return [_told("reply_failed", row, why) for row in sum_up(connection, [claimed.outbox])]
 
 
@@ -285,14 +285,41 @@ def under_way(connection: sa.Connection, owner: str, channel: str) -> list[int]:
 
 
 def cancel(connection: sa.Connection, outbox_id: int) -> list[Fresh] | None:
-    """Cancel what is still queued of an action; None if nothing was."""
-    done = _cancel_queued(connection, outbox_id)
+    """Cancel what still waits of an action; None if nothing does."""
+    done = _cancel_waiting(connection, outbox_id)
     sum_up(connection, [outbox_id])
     return [] if done else None
 
 
-def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> list[Fresh] | None:
-    """Queue a failed or cancelled action again, from the part that failed on, if it is one."""
+def approve(
+    connection: sa.Connection, outbox_id: int, *, by: str, now: datetime
+) -> list[Fresh] | None:
+    """Queue what is held of an action, as approved; None if nothing is."""
+    held = _part.c.outbox_id == outbox_id, _part.c.state == OutboxState.HELD
+    waiting = _part.update().where(*held).values(state=OutboxState.QUEUED, next_at=now)
+    if not connection.execute(waiting).rowcount:
+        return None
+    connection.execute(_box.update().where(_box.c.id == outbox_id).values(approved_by=by))
+    data = {"outbox": outbox_id, "by": by}
+    return [
+        Fresh(kind="approved", channel=row.channel, ticket=row.ticket_id, data=data)
+        for row in sum_up(connection, [outbox_id])
+    ]
+
+
+def retry(
+    connection: sa.Connection, outbox_id: int, now: datetime, *, holding: Collection[str] = ()
+) -> list[Fresh] | None:
+    """Queue a failed or cancelled action again, from the part that failed on, if it is one.
+
+    What is published on one of the `holding` channels, and nobody approved, is held again.
+    """
+    unapproved = sa.exists().where(
+        _box.c.id == outbox_id,
+        _box.c.action == Action.PUBLISH,
+        _box.c.channel.in_(holding),
+        _box.c.approved_by.is_(None),
+    )
     done = connection.execute(
         _part.update()
         .where(
@@ -300,7 +327,7 @@ def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> list[Fres
             _part.c.state.in_([OutboxState.FAILED, OutboxState.CANCELLED]),
         )
         .values(
-            state=OutboxState.QUEUED,
+            state=sa.case((unapproved, OutboxState.HELD), else_=OutboxState.QUEUED),
             next_at=now,
             error=None,
             attempts=0,
@@ -308,8 +335,14 @@ def retry(connection: sa.Connection, outbox_id: int, now: datetime) -> list[Fres
             first_sent_at=None,  # the time to try begins anew
         )
     ).rowcount
-    sum_up(connection, [outbox_id])
-    return [] if done else None
+    summed = sum_up(connection, [outbox_id])
+    return [_wanted(row) for row in summed if row.state == OutboxState.HELD] if done else None
+
+
+def _wanted(box: Any) -> Fresh:
+    """Say that a second person has to look at an action."""
+    data = {"outbox": box.id, "by": box.by}
+    return Fresh(kind="approval_wanted", channel=box.channel, ticket=box.ticket_id, data=data)
 
 
 def resolve(
@@ -372,11 +405,12 @@ def _move(
     return bool(done.rowcount)
 
 
-def _cancel_queued(connection: sa.Connection, outbox_id: int) -> bool:
+def _cancel_waiting(connection: sa.Connection, outbox_id: int) -> bool:
     """Cancel the parts of an action that still wait; say whether there were any."""
+    waiting = [OutboxState.HELD, OutboxState.QUEUED]
     done = connection.execute(
         _part.update()
-        .where(_part.c.outbox_id == outbox_id, _part.c.state == OutboxState.QUEUED)
+        .where(_part.c.outbox_id == outbox_id, _part.c.state.in_(waiting))
         .values(state=OutboxState.CANCELLED)
     )
     return bool(done.rowcount)

@@ -279,7 +279,9 @@ outbox = Table(
     Column("target", String),
     Column("own_id", String),
     Column("text", String, nullable=False),
+    Column("details", Json),  # what is published beside the text
     Column("by", String, nullable=False),
+    Column("approved_by", String),
     Column("automatic", Boolean, nullable=False),
     Column("window_opened_at", Time),
     Column("created_at", Time, nullable=False),
@@ -320,6 +322,26 @@ receipts = Table(  # an external id belongs to one part, for ever: a match is us
     Column("part_id", Id, nullable=False, index=True),
     Column("at", Time, nullable=False),
     Column("how", String, nullable=False),  # answer, echo, reconcile, person
+)
+
+# --- the help library -----------------------------------------------------------------------
+
+articles = Table(  # its words are in `article_words`, which `library` knows
+    "articles",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("channel", String, nullable=False),
+    Column("external_id", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("text", String),
+    Column("url", String, nullable=False),
+    Column("thumbnail", String),
+    Column("language", String),
+    Column("topics", Json, nullable=False),
+    Column("published_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    UniqueConstraint("channel", "external_id"),
+    Index("ix_articles_published_at", "published_at"),
 )
 
 # --- the rest -------------------------------------------------------------------------------

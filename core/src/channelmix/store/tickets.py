@@ -14,7 +14,7 @@ from channelmix.projection import Answer, Close, Projected, Said, best_labels
 from channelmix.records import Assignment, Kind, TicketState
 from channelmix.store import feed, units
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, among, numbers, upsert
+from channelmix.store.dialect import add, among, numbers, run, upsert
 from channelmix.store.feed import Fresh
 from channelmix.store.units import Inputs, Unit
 
@@ -307,7 +307,7 @@ class _Judge:
             rows = [
                 {"ticket": plan.old.id, "changed_at": self.now, **plan.values} for plan in plans
             ]
-            self.connection.execute(_CHANGE, rows)
+            run(self.connection, _CHANGE, rows)
         return [
             Fresh(
                 kind="ticket_changed",
@@ -329,7 +329,7 @@ class _Judge:
                 if row.ticket_id != plan.id
             ]
         if rows:
-            self.connection.execute(_LINK, rows)
+            run(self.connection, _LINK, rows)
 
     def _tell_assigned(self, plans: Iterable[_Plan]) -> list[Fresh]:
         """Record who was given what, as actions: they are inputs like any other."""
@@ -504,5 +504,5 @@ def late(connection: sa.Connection, now: datetime) -> list[Fresh]:
     """Mark open tickets whose deadline has passed, each once."""
     rows = connection.execute(_PASSED, {"now": now}).all()
     if rows:
-        connection.execute(_LATE, {"ids": [row.id for row in rows]})
+        run(connection, _LATE, {"ids": [row.id for row in rows]})
     return [Fresh(kind="ticket_late", channel=row.channel, ticket=row.id) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -93,7 +93,12 @@ class OutboxLine:
     action: str
     state: OutboxState
     text: str
+    details: Mapping[str, str]
+    """What is published beside the text."""
+    files: tuple[str, ...]
+    """What it carries: files in the media folder, or addresses."""
     by: str
+    approved_by: str | None
     automatic: bool
     created_at: datetime
     parts: int
@@ -284,6 +289,7 @@ def outbox(
     *,
     states: Sequence[OutboxState] = (),
     ticket: int | None = None,
+    outbox_id: int | None = None,
     limit: int = 200,
 ) -> list[OutboxLine]:
     """List outgoing actions, newest first."""
@@ -293,6 +299,8 @@ def outbox(
         query = query.where(box.c.state.in_(list(states)))
     if ticket is not None:
         query = query.where(box.c.ticket_id == ticket)
+    if outbox_id is not None:
+        query = query.where(box.c.id == outbox_id)
     rows = connection.execute(query).all()
     parts: dict[int, list[Any]] = {}
     for one in connection.execute(
@@ -319,7 +327,10 @@ def _outbox_line(row: Any, parts: Sequence[Any], ids: Sequence[str]) -> OutboxLi
         action=row.action,
         state=OutboxState(row.state),
         text=row.text,
+        details=row.details or {},
+        files=tuple(file["path"] or file["url"] for one in parts for file in one.attachments),
         by=row.by,
+        approved_by=row.approved_by,
         automatic=row.automatic,
         created_at=row.created_at,
         parts=len(parts),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from channelmix.payloads import Json, array, ident, obj, objects, words
 from channelmix.records import Attachment, AttachmentKind
 from channelmix_meta.parsing_attachments import Attachments, lines, readable
-from channelmix_meta.parsing_json import Json, array, data, ident, obj, objects, words
+from channelmix_meta.parsing_json import data
 
 
 def of_change(value: Json) -> Attachments:
@@ -41,6 +42,14 @@ def of_story(item: Json) -> Attachments:
     if not found and picture:
         return (Attachment(kind=AttachmentKind.IMAGE, url=picture),)
     return tuple(_story(one) for item in found for one in _parts(item))
+
+
+def thumbnail(item: Json) -> str | None:
+    """Return a picture of a Graph post, also where it is of a video."""
+    images = (obj(obj(one.get("media")).get("image")) for one in data(item.get("attachments")))
+    return words(item.get("full_picture")) or next(
+        (found for one in images if (found := words(one.get("src")))), None
+    )
 
 
 def _parts(item: Json) -> list[Json]:

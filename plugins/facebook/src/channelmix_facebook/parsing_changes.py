@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import evolve
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, digest, first, flag, ident, label, obj, words
 from channelmix.records import (
     Deletion,
     Echo,
@@ -22,18 +23,9 @@ from channelmix.records import (
     Message,
     Reaction,
 )
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    digest,
-    first,
-    flag,
-    ident,
-    label,
-    obj,
-    person,
-    words,
-)
+from channelmix_meta.articles import of_post
+from channelmix_meta.parsing import Told
+from channelmix_meta.parsing_json import Context, person
 
 from channelmix_facebook.parsing_attachments import of_change
 
@@ -51,17 +43,17 @@ POSITIVE_STARS, NEGATIVE_STARS = (4, 5), (1, 2)
 """What stars meant before recommendations replaced them in 2018; three are neither."""
 
 
-def feed(value: Json, context: Context) -> Inbound:
-    """Return what a change of the page's feed means."""
+def feed(value: Json, context: Context) -> Told:
+    """Return what a change of the page's feed means; our photos and videos are articles, too."""
     return _content(value, context, Kind.POST)
 
 
-def mention(value: Json, context: Context) -> Inbound:
+def mention(value: Json, context: Context) -> Told:
     """Return what a post or comment elsewhere that names the page means."""
     return _content(value, context, Kind.MENTION)
 
 
-def _content(value: Json, context: Context, kind: Kind) -> Inbound:
+def _content(value: Json, context: Context, kind: Kind) -> Told:
     item = words(value.get("item"))
     if item in REACTIONS:
         return _reaction(value, context, first(value, "comment_id", "post_id"))
@@ -70,7 +62,17 @@ def _content(value: Json, context: Context, kind: Kind) -> Inbound:
         return Ignored(reason=f"unknown item: {label(item)}")
     if _is_ours(value, item, message, context):
         message = evolve(message, own=True)
-    return _by_verb(value, message, context)
+    told = _by_verb(value, message, context)
+    return (told, *of_post(message)) if _says_all(value, told) else told
+
+
+def _says_all(value: Json, told: Inbound) -> bool:
+    """Say whether a change tells what the whole post is now.
+
+    An edit may leave out text or picture: no article comes of that, the next sweep brings it.
+    """
+    edited = isinstance(told, Edit) and told.text is not None
+    return isinstance(told, Message) or (edited and value.get("published") not in (0, False))
 
 
 def _known(item: str | None, message: Message) -> bool:

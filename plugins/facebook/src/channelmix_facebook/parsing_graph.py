@@ -9,26 +9,22 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import frozen
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, digest, flag, ident, obj, words
 from channelmix.records import Identity, Ignored, Inbound, Kind, Message
-from channelmix_meta.parsing_json import (
-    Context,
-    Json,
-    digest,
-    flag,
-    ident,
-    obj,
-    person,
-    words,
-)
+from channelmix_meta.articles import of_post
+from channelmix_meta.parsing import Told
+from channelmix_meta.parsing_json import Context, person
 from channelmix_meta.parsing_messages import direct, echo_or_message
 
-from channelmix_facebook.parsing_attachments import of_story
+from channelmix_facebook.parsing_attachments import of_story, thumbnail
 from channelmix_facebook.parsing_changes import NO_REVIEW_REPLY, permalink, rating, thread_of
 from channelmix_facebook.parsing_kinds import Found, kind_of, reason
 
 
-def graph(part: Json, context: Context) -> Inbound:
+def graph(part: Json, context: Context) -> Told:
     """Return what one item of a Graph answer means; `part` is as `parsing_split` wrapped it.
+
+    A photo or video of ours is an article beside the post.
 
     Raises: `InvalidPayload` where somebody said something that has no id.
     """
@@ -38,7 +34,10 @@ def graph(part: Json, context: Context) -> Inbound:
     kind = kind_of(item, context.source, words(under.get("kind")))
     if kind is None:
         return Ignored(reason=reason(item))
-    return READERS[kind](item, under, context)
+    found = READERS[kind](item, under, context)
+    if kind == "post" and isinstance(found, Message):
+        return (found, *of_post(found, thumbnail=thumbnail(item)))
+    return found
 
 
 def _post(item: Json, _: Json, context: Context) -> Inbound:

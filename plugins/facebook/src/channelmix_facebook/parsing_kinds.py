@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from channelmix_meta.parsing_json import Json, ident, words
+from channelmix.payloads import Json, ident, words
 from channelmix_meta.parsing_messages import is_message
 
 Found = Literal["message", "conversation", "review", "comment", "post"]

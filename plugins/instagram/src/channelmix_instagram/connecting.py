@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 
 from attrs import evolve, frozen
 from channelmix.errors import Misconfigured, Rejected
+from channelmix.payloads import array, first, obj, objects
 from channelmix.records import Connect, Connected
 from channelmix_meta.client import Graph, after_of
 from channelmix_meta.config import MetaApp
-from channelmix_meta.parsing_json import array, data, first, obj, objects
+from channelmix_meta.parsing_json import data
 
 from channelmix_instagram.health import FIELDS, PERMISSIONS, SCOPES
 from channelmix_instagram.tokens import Access, Kept

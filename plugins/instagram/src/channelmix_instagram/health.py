@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from channelmix.payloads import Json
 from channelmix.records import Finding
 from channelmix_meta.health import Needs, warn
-from channelmix_meta.parsing_json import Json
 
 from channelmix_instagram.config import InstagramConfig
 

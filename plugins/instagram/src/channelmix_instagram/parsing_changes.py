@@ -11,9 +11,10 @@ from functools import partial
 
 from attrs import evolve
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, first, ident, obj, words
 from channelmix.records import Identity, Ignored, Inbound, Kind, Lookup, Message
 from channelmix_meta.parsing import Reader
-from channelmix_meta.parsing_json import Context, Json, first, ident, obj, words
+from channelmix_meta.parsing_json import Context
 from channelmix_meta.parsing_messages import echo_or_message
 from channelmix_meta.parsing_messaging import Event, derived, said
 

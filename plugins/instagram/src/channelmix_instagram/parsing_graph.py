@@ -10,8 +10,11 @@ from typing import Literal
 
 from attrs import evolve
 from channelmix.errors import InvalidPayload
+from channelmix.payloads import Json, flag, ident, obj, words
 from channelmix.records import Attachment, AttachmentKind, Identity, Ignored, Inbound, Kind, Message
-from channelmix_meta.parsing_json import Context, Json, data, flag, ident, obj, words
+from channelmix_meta.articles import of_post
+from channelmix_meta.parsing import Told
+from channelmix_meta.parsing_json import Context, data
 from channelmix_meta.parsing_messages import direct, echo_or_message, is_message
 
 from channelmix_instagram.parsing_changes import writer
@@ -23,6 +26,8 @@ MEDIA_KINDS: Mapping[str, AttachmentKind] = {
     "IMAGE": AttachmentKind.IMAGE,
     "VIDEO": AttachmentKind.VIDEO,
 }
+PASSING = frozenset({"STORY", "LIVE", "AD"})
+"""A `media_product_type` that is gone after a day, or stands in no profile."""
 REASONS: Mapping[str, str] = {
     "error": "graph error",
     "message_id": "send answer",
@@ -45,8 +50,10 @@ REASONS: Mapping[str, str] = {
 """Why an object is nobody's content, by the first of these fields that it has."""
 
 
-def graph(part: Json, context: Context) -> Inbound:
+def graph(part: Json, context: Context) -> Told:
     """Return what one item of a Graph answer means; `part` is as `parsing_split` wrapped it.
+
+    A photo or video of ours is an article beside the post.
 
     Raises: `InvalidPayload` where somebody said something that has no id.
     """
@@ -56,7 +63,22 @@ def graph(part: Json, context: Context) -> Inbound:
     kind = _kind(item, context.source, words(under.get("kind")))
     if kind is None:
         return Ignored(reason=next((why for key, why in REASONS.items() if key in item), "unknown"))
-    return READERS[kind](item, under, context)
+    found = READERS[kind](item, under, context)
+    if kind == "media" and isinstance(found, Message) and not _passes(item):
+        return (found, *of_post(found, media=True, thumbnail=_thumbnail(item)))
+    return found
+
+
+def _passes(item: Json) -> bool:
+    """Say whether a post will be gone; older answers tell a story by its address only."""
+    link = words(item.get("permalink")) or ""
+    return words(item.get("media_product_type")) in PASSING or "/stories/" in link
+
+
+def _thumbnail(item: Json) -> str | None:
+    """Return a picture of a post; of a film there is one beside its own address."""
+    still = words(item.get("thumbnail_url"))
+    return still or (None if item.get("media_type") == "VIDEO" else words(item.get("media_url")))
 
 
 def _kind(item: Json, source: str, under: str | None) -> Found | None:

@@ -21,8 +21,8 @@ from channelmix_instagram import parsing
 COMMENT = "id,text,username,from,timestamp,hidden,parent_id"
 NESTED = f"{COMMENT},replies.limit(50){{{COMMENT}}}"
 MEDIA = (
-    "id,caption,media_type,media_product_type,media_url,permalink,timestamp,username,owner,"
-    "comments_count"
+    "id,caption,media_type,media_product_type,media_url,thumbnail_url,permalink,timestamp,"
+    "username,owner,comments_count"
 )
 MESSAGE = "id,message,created_time,from,to,attachments,shares,story,is_unsupported"
 ABOVE = "media{id,permalink,caption}"

@@ -23,6 +23,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
             "media_type",
             "media_product_type",
             "media_url",
+            "thumbnail_url",
             "permalink",
             "timestamp",
             "username",

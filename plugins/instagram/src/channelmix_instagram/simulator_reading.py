@@ -56,13 +56,14 @@ class AccountReader(Reader[World]):
 
     def post(self, media: Media) -> Shown:
         """Show a picture."""
-        own = media.author == self.world.account
+        own, film = media.author == self.world.account, media.photo.endswith("mp4")
         fields = {
             "id": media.id,
             "caption": media.text,
-            "media_type": "VIDEO" if media.photo.endswith("mp4") else "IMAGE",
+            "media_type": "VIDEO" if film else "IMAGE",
             "media_product_type": "LIVE" if media.live else "FEED",
             "media_url": media.photo,
+            "thumbnail_url": media.photo.replace(".mp4", ".jpg") if film else None,
             "permalink": permalink(media),
             "timestamp": stamp(media.created),
             "username": handle(media.author),

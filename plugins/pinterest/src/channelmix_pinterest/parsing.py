@@ -6,7 +6,7 @@ before can tell that they rose. Shape:
 
     {"pin": {…as GET /pins shows it…}, "before": [comments, reactions] or null,
      "now": [comments, reactions] or null, "rise": 3, "seen_at": "2026-11-03T09:00:00+00:00",
-     "analytics": {"IMPRESSION": 120, …}}
+     "analytics": {"IMPRESSION": 120, …}, "board": "How-to"}
 
 or `{"gone": "<pin id>", "seen_at": …}` for a pin that is not listed any more.
 """
@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from channelmix.errors import InvalidPayload
-from channelmix.payloads import decode, digest, encode, obj
+from channelmix.payloads import decode, digest, encode, obj, words
 from channelmix.records import (
+    Article,
     Attachment,
     AttachmentKind,
     Deletion,
@@ -46,6 +47,8 @@ MEASURED = {
     "OUTBOUND_CLICK": "clicks on its link",
 }
 """The metrics that are asked for, and what they are called."""
+SMALL = 300
+"""So many pixels wide a small picture is, at the least."""
 ABSURD = 10**12
 Counts = tuple[int, int]
 """Comments and reactions since the pin was made."""
@@ -61,10 +64,10 @@ def counts(pin: Mapping[str, Any]) -> Counts | None:
     return lifetime["comment"], reactions if isinstance(reactions, int) else 0
 
 
-def content(pin: Mapping[str, Any]) -> str:
-    """Name what a pin says by its hash."""
+def content(pin: Mapping[str, Any], board: str | None = None) -> str:
+    """Name what a pin says, and on which board, by its hash."""
     said = [pin.get(name) for name in ("title", "description", "link", "alt_text")]
-    return digest(said)[:16]
+    return digest([*said, board] if board else said)[:16]
 
 
 def event(body: Mapping[str, Any]) -> RawEvent:
@@ -73,7 +76,8 @@ def event(body: Mapping[str, Any]) -> RawEvent:
         key = f"gone:{body['gone']}"
     else:
         pin = obj(body.get("pin"))
-        key = f"{pin.get('id')}:{content(pin)}:{body.get('now')}:{body.get('rise', 0)}"
+        says = content(pin, words(body.get("board")))
+        key = f"{pin.get('id')}:{says}:{body.get('now')}:{body.get('rise', 0)}"
     return RawEvent(key=key, body=encode(body), source=SOURCE)
 
 
@@ -100,7 +104,7 @@ def split(payload: Payload) -> Split:
 
 
 def ingest(raw: RawEvent, *, username: str) -> Ingested:
-    """Say what an event means: our own pin as context, and new comments as a request.
+    """Say what an event means: our own pin as context and article, new comments as a request.
 
     Raises: `InvalidPayload`.
     """
@@ -112,7 +116,8 @@ def ingest(raw: RawEvent, *, username: str) -> Ingested:
     if not isinstance(pin, dict) or not isinstance(pin.get("id"), str):
         return Ingested(inbounds=(Ignored(reason="not a pin"),))
     own = _own(pin, username, seen_at)
-    return Ingested(inbounds=(own, *_news(body, pin, own, seen_at)))
+    articles = _articles(pin, own, words(body.get("board")))
+    return Ingested(inbounds=(own, *articles, *_news(body, pin, own, seen_at)))
 
 
 def link(pin_id: str) -> str:
@@ -181,21 +186,44 @@ def _own(pin: Mapping[str, Any], username: str, seen_at: datetime) -> Message:
     )
 
 
+def _articles(pin: Mapping[str, Any], own: Message, board: str | None) -> tuple[Inbound, ...]:
+    """Make an article of a pin that says something; what others made is not ours to offer."""
+    description, alt = words(pin.get("description")), words(pin.get("alt_text"))
+    title = words(pin.get("title")) or description
+    if title is None or not title.strip() or pin.get("is_owner") is False:
+        return ()
+    article = Article(
+        id=own.id,
+        title=_short(title.strip().splitlines()[0], 100),
+        url=link(own.id),
+        published_at=own.sent_at,
+        text="\n".join(one for one in (description, alt) if one) or None,
+        thumbnail=_thumbnail(pin),
+        topics=(board,) if board else (),
+    )
+    return (article,)
+
+
 def _media(pin: Mapping[str, Any]) -> tuple[Attachment, ...]:
     """Return the pin's picture as a link: our own, so nothing needs to be fetched."""
-    media = pin.get("media")
-    images = media.get("images") if isinstance(media, dict) else None
-    sizes = (
-        [one for one in images.values() if isinstance(one, dict)]
-        if isinstance(images, dict)
-        else []
+    pictures, cover = _pictures(pin), words(obj(pin.get("media")).get("cover_image_url"))
+    found = pictures[-1][1] if pictures else cover
+    return (Attachment(kind=AttachmentKind.LINK, url=found),) if found else ()
+
+
+def _thumbnail(pin: Mapping[str, Any]) -> str | None:
+    """Return the smallest picture that is not tiny."""
+    pictures, cover = _pictures(pin), words(obj(pin.get("media")).get("cover_image_url"))
+    small = next((url for width, url in pictures if width >= SMALL), None)
+    return small or (pictures[-1][1] if pictures else cover)
+
+
+def _pictures(pin: Mapping[str, Any]) -> list[tuple[float, str]]:
+    """Return the pin's pictures with their width, the widest last."""
+    sizes = [obj(one) for one in obj(obj(pin.get("media")).get("images")).values()]
+    return sorted(
+        (_number(one.get("width")), url) for one in sizes if (url := words(one.get("url")))
     )
-    urls = [
-        (_number(one.get("width")), one["url"]) for one in sizes if isinstance(one.get("url"), str)
-    ]
-    cover = media.get("cover_image_url") if isinstance(media, dict) else None
-    found = max(urls)[1] if urls else cover
-    return (Attachment(kind=AttachmentKind.LINK, url=found),) if isinstance(found, str) else ()
 
 
 def _known(measured: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -216,9 +244,9 @@ def _number(value: Any) -> float:
     return value if isinstance(value, int | float) else 0
 
 
-def _short(text: str) -> str:
+def _short(text: str, most: int = 60) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"  # noqa: PLR2004 - what fits a line
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _time(value: Any) -> datetime | None:

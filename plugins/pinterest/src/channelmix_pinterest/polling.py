@@ -3,7 +3,8 @@
 A cursor is plain JSON: `pins` has for each pin `[comments, reactions, rises, content, walk]` as it
 was seen last, `walk` the number of this walk through the list, `bookmark` the page to read next,
 `pages` how many pages this walk has read, and `known` whether a whole walk was done before: what
-the very first walk finds is where we begin, not news.
+the very first walk finds is where we begin, not news. `boards` has the name of each board, and
+`named_at` is when they were read, in seconds since 1970: a pin tells its board by number only.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, asdict, define, evolve
 from channelmix.errors import PluginError, Rejected
+from channelmix.payloads import objects, words
 from channelmix.records import Poll, Polled, Source, minutes
 
 from channelmix_pinterest import parsing
@@ -25,6 +27,10 @@ OFTEN = minutes(30)
 """Counts lag by hours, so more often would only cost calls."""
 CALLS = 500
 """How many of a day's calls watching may use: half of what trial access allows."""
+NAMING = timedelta(days=1)
+"""How long the names of boards hold: one call a day for 250 boards."""
+BOARDS = 8
+"""How many pages of boards are read: 2,000 boards, as many as an account may have."""
 MEASURING = 20
 """For how many risen pins of one page analytics are read."""
 SPAN = timedelta(days=30)
@@ -38,15 +44,11 @@ class _Cursor:
     bookmark: str | None = None
     pages: int = 0
     known: bool = False
+    boards: dict[str, str | None] = Factory(dict)
+    named_at: float = 0.0
 
     def saved(self) -> dict[str, Any]:
-        return {
-            "pins": self.pins,
-            "walk": self.walk,
-            "bookmark": self.bookmark,
-            "pages": self.pages,
-            "known": self.known,
-        }
+        return asdict(self)
 
 
 async def poll(api: Api, wanted: Poll) -> Polled:
@@ -62,7 +64,9 @@ async def poll(api: Api, wanted: Poll) -> Polled:
     items = page.get("items")
     if not isinstance(items, list):
         raise Rejected("GET /pins: the answer has no items")
-    found = [_seen(cursor, pin) for pin in items if isinstance(pin, dict) and pin.get("id")]
+    pins = [one for one in objects(items) if one.get("id")]
+    await _name_boards(api, cursor, pins)
+    found = [_seen(cursor, pin) for pin in pins]
     changed = [one for one in found if one is not None]
     seen_at = api.clock.now().isoformat()
     await _measure(api, changed)
@@ -74,7 +78,7 @@ async def poll(api: Api, wanted: Poll) -> Polled:
         return Polled(events=tuple(events), cursor=cursor.saved(), more=True)
     events += [parsing.event({"gone": pin, "seen_at": seen_at}) for pin in _gone(cursor)]
     again_in = max(OFTEN, timedelta(days=1) * cursor.pages / CALLS)
-    done = _Cursor(pins=cursor.pins, walk=cursor.walk + 1, known=True)
+    done = evolve(_begun_anew(cursor), known=True)
     return Polled(events=tuple(events), cursor=done.saved(), again_in=again_in)
 
 
@@ -86,21 +90,27 @@ def _cursor(saved: Any) -> _Cursor:
         bookmark=known.get("bookmark"),
         pages=int(known.get("pages", 0)),
         known=known.get("known") is True,
+        boards=dict(known.get("boards", {})),
+        named_at=float(known.get("named_at", 0)),
     )
 
 
 def _begun_anew(cursor: _Cursor) -> _Cursor:
-    return _Cursor(pins=cursor.pins, walk=cursor.walk + 1, known=cursor.known)
+    return evolve(cursor, walk=cursor.walk + 1, bookmark=None, pages=0)
 
 
 def _query(bookmark: str | None) -> dict[str, str]:
-    query = {"pin_metrics": "true", "page_size": PAGE}
-    return {**query, "bookmark": bookmark} if bookmark else query
+    return {"pin_metrics": "true", **_page(bookmark)}
+
+
+def _page(bookmark: str | None) -> dict[str, str]:
+    return {"page_size": PAGE} | ({"bookmark": bookmark} if bookmark else {})
 
 
 def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
     """Compare a pin with what was seen before; None if nothing changed."""
-    pin_id, now, says = str(pin["id"]), parsing.counts(pin), parsing.content(pin)
+    board = cursor.boards.get(str(pin.get("board_id")))
+    pin_id, now, says = str(pin["id"]), parsing.counts(pin), parsing.content(pin, board)
     row = cursor.pins.get(pin_id)
     # A pin that came after the first whole walk had no comments when we began.
     before = [row[0], row[1]] if row else ([0, 0] if cursor.known else None)
@@ -110,7 +120,8 @@ def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
     cursor.pins[pin_id] = [*kept, rises + rose, says, cursor.walk]
     if row and row[3] == says and (now is None or list(now) == before):
         return None
-    return {"pin": pin, "before": before, "now": now and list(now), "rise": rises + rose}
+    seen = {"pin": pin, "before": before, "now": now and list(now), "rise": rises + rose}
+    return {**seen, "board": board} if board else seen
 
 
 def _gone(cursor: _Cursor) -> list[str]:
@@ -119,6 +130,32 @@ def _gone(cursor: _Cursor) -> list[str]:
     for pin in missing:
         del cursor.pins[pin]
     return missing
+
+
+async def _name_boards(api: Api, cursor: _Cursor, pins: list[dict[str, Any]]) -> None:
+    """Read the names of all boards, if there is one without, or it was long ago.
+
+    Source: `GET /boards`, 250 a page. Pins stand without them, so no refusal matters; a board
+    that is not listed is not asked for again the same day.
+    """
+    now = api.clock.now().timestamp()
+    used = {str(one["board_id"]) for one in pins if one.get("board_id")}
+    if used <= cursor.boards.keys() and now < cursor.named_at + NAMING.total_seconds():
+        return
+    cursor.named_at = now
+    cursor.boards = dict.fromkeys(used) | cursor.boards
+    bookmark: str | None = None
+    for _ in range(BOARDS):
+        try:
+            page = await api.get("boards", _page(bookmark))
+        except PluginError:
+            return
+        cursor.pages += 1
+        listed = objects(page.get("items"))
+        cursor.boards |= {str(one.get("id")): words(one.get("name")) for one in listed}
+        bookmark = words(page.get("bookmark"))
+        if bookmark is None:
+            return
 
 
 async def _measure(api: Api, changed: list[dict[str, Any]]) -> None:

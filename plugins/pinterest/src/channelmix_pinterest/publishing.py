@@ -47,6 +47,7 @@ LIMITS = (
         text=DESCRIPTION,
         attachments=1,
         media={AttachmentKind.IMAGE, AttachmentKind.VIDEO},
+        details={"title", "link", "topic", "board"},
         settle=timedelta(minutes=1),
     ),
     Limits(actions={Action.EDIT}, text=DESCRIPTION),
@@ -80,7 +81,7 @@ class Publisher:
     async def _publish(self, outgoing: Outgoing) -> Receipt:
         board = board_for(self.config, outgoing.details)
         if board is None:
-            raise Rejected("no board: set `board`, or `boards` for the topic")
+            raise Rejected(_no_board(self.config, outgoing.details))
         pin: Json = {
             "board_id": board,
             "description": outgoing.text,
@@ -204,7 +205,7 @@ def review(draft: Draft, config: PinterestConfig) -> tuple[Finding, ...]:
     title, address = draft.details.get("title", ""), draft.details.get("link", "")
     found = []
     if board_for(config, draft.details) is None:
-        found.append(_block("board", "no board: set `board`, or `boards` for the topic"))
+        found.append(_block("board", _no_board(config, draft.details)))
     if not draft.attachments:
         found.append(_block("media", "a pin needs a picture or a video"))
     if len(title) > TITLE:
@@ -213,9 +214,10 @@ def review(draft: Draft, config: PinterestConfig) -> tuple[Finding, ...]:
         )
     if len(address) > LINK:
         found.append(_block("link", f"the link has {len(address)} characters, {LINK} are possible"))
-    if address and not address.startswith(("https://", "http://")):
-        found.append(_block("link", "the link must begin with https://"))
-    if httpx.URL(address).host in SHORTENERS:
+    host = _host(address) if address else None
+    if address and host is None:
+        found.append(_block("link", "the link must be an address that begins with https://"))
+    if host in SHORTENERS:
         found.append(
             Finding(level="warn", code="link", text="Pinterest treats link shorteners as spam")
         )
@@ -226,8 +228,28 @@ SHORTENERS = frozenset({"bit.ly", "t.co", "tinyurl.com", "goo.gl", "ow.ly", "is.
 
 
 def board_for(config: PinterestConfig, details: Mapping[str, str]) -> str | None:
-    """Return the board that is named, else that of the topic, else the general one."""
-    return details.get("board") or config.boards.get(details.get("topic", "")) or config.board
+    """Return the board that is named, else that of the topic, else the one for no topic.
+
+    None for a topic without a board: its misspelling must not land among all the others.
+    """
+    topic = details.get("topic")
+    return details.get("board") or (config.boards.get(topic) if topic else config.board)
+
+
+def _no_board(config: PinterestConfig, details: Mapping[str, str]) -> str:
+    topic = details.get("topic")
+    if not topic:
+        return "no board: set `board`"
+    known = ", ".join(sorted(config.boards)) or "none"
+    return f"no board for the topic {topic}; `boards` has: {known}"
+
+
+def _host(address: str) -> str | None:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return None
+    return url.host or None if url.scheme in {"https", "http"} else None
 
 
 def _block(code: str, text: str) -> Finding:

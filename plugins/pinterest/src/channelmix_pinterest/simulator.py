@@ -47,6 +47,7 @@ _CALLS: tuple[tuple[str, str, frozenset[str], frozenset[str]], ...] = (
         frozenset({"start_date", "end_date", "metric_types", "app_types", "split_field"}),
         frozenset({"pins:read"}),
     ),
+    ("GET", r"boards", frozenset({"bookmark", "page_size", "privacy"}), frozenset({"boards:read"})),
     ("GET", r"boards/(?P<board>\d+)", frozenset(), frozenset({"boards:read"})),
     ("GET", r"user_account", frozenset(), frozenset({"user_accounts:read"})),
     ("POST", r"media", frozenset(), frozenset({"pins:write"})),
@@ -291,7 +292,10 @@ class PinterestSimulator(Simulator):
     def _get_user_account(self, _request: Request, _found: Mapping[str, str]) -> Answer:
         return Answer(body={"username": self.account, "account_type": "BUSINESS", "id": "42"})
 
-    def _get_boards(self, _request: Request, found: Mapping[str, str]) -> Answer:
+    def _get_boards(self, request: Request, found: Mapping[str, str]) -> Answer:
+        if "board" not in found:
+            boards = [{"id": one, "name": name} for one, name in self.boards.items()]
+            return self._page(request, boards)
         if found["board"] not in self.boards:
             raise RefusedError(404, 40, "Board not found.")
         return Answer(body={"id": found["board"], "name": self.boards[found["board"]]})
@@ -300,16 +304,18 @@ class PinterestSimulator(Simulator):
         metrics = request.query.get("pin_metrics") == "true"
         if "pin" in found:
             return Answer(body=self._show(self._pin(found), metrics=metrics))
+        newest = sorted(self.pins.values(), key=lambda one: one.id, reverse=True)
+        return self._page(request, [self._show(one, metrics=metrics) for one in newest])
+
+    def _page(self, request: Request, items: Sequence[Mapping[str, Any]]) -> Answer:
         size = request.query.get("page_size", "25")
         if not size.isdigit() or not 1 <= int(size) <= 250:  # noqa: PLR2004 - the documented maximum
             raise RefusedError(400, 1, "page_size must be between 1 and 250")
-        newest = sorted(self.pins.values(), key=lambda one: one.id, reverse=True)
         start = self._start(request.query.get("bookmark"))
-        page = newest[start : start + int(size)]
-        more = start + int(size) < len(newest)
-        bookmark = base64.urlsafe_b64encode(f"at {start + int(size)}".encode()).decode()
-        items = [self._show(one, metrics=metrics) for one in page]
-        return Answer(body={"items": items, "bookmark": bookmark if more else None})
+        end = start + int(size)
+        bookmark = base64.urlsafe_b64encode(f"at {end}".encode()).decode()
+        body = {"items": items[start:end], "bookmark": bookmark if end < len(items) else None}
+        return Answer(body=body)
 
     def _start(self, bookmark: str | None) -> int:
         try:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from channelmix.errors import InvalidPayload
-from channelmix.payloads import decode, encode, obj
+from channelmix.payloads import array, decode, digest, encode, obj, words
 from channelmix.records import (
+    Article,
     Attachment,
     AttachmentKind,
     Deletion,
@@ -42,6 +43,14 @@ READ_ONLY = {
 }
 LIVE = "live:"
 """The payload of a live chat message: with it, an answer goes into the chat."""
+VIDEO_PARTS = "snippet,status"
+"""What a video is asked for: what it says, and whether everybody may see it."""
+BROKEN = frozenset({"deleted", "failed", "rejected"})
+"""An `uploadStatus` with which a video cannot be seen."""
+NO_LANGUAGE = frozenset({"zxx", "und"})
+"""Codes for no language, and for one that nobody knows."""
+SMALL = 300
+"""So many pixels wide a small picture is, at the least."""
 _TAG = re.compile(r"<(?:br\s*/?|/?(?:a|b|i|s|u|em|strong|p)(?:\s[^<>]*)?)>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p)", re.IGNORECASE)
 Body = Mapping[str, Any]
@@ -54,10 +63,23 @@ def event(body: Body, source: str) -> RawEvent:
     else:
         resource = body["resource"]
         snippet = obj(resource.get("snippet"))
-        version = snippet.get("updatedAt") or resource.get("etag") or snippet.get("publishedAt")
+        version = (
+            _content(resource, snippet)
+            or snippet.get("updatedAt")
+            or resource.get("etag")
+            or snippet.get("publishedAt")
+        )
         status = snippet.get("moderationStatus", "published")
         key = f"{resource.get('kind')}:{_id(resource)}:{version}:{status}:{body.get('can_reply')}"
     return RawEvent(key=key, body=encode(body), source=source)
+
+
+def _content(resource: Body, snippet: Body) -> str | None:
+    """Name what a video says by its hash: its etag also changes with what nobody wrote."""
+    if str(resource.get("kind")).removeprefix("youtube#") not in _VIDEOS:
+        return None
+    said = [snippet.get(name) for name in ("title", "description", "tags", *_LANGUAGES)]
+    return digest([*said, is_public(resource)])[:16]
 
 
 # --- splitting --------------------------------------------------------------------------
@@ -115,7 +137,7 @@ def ingest(raw: RawEvent, *, channel_id: str) -> Ingested:
     kind = str(resource.get("kind") or otherwise).removeprefix("youtube#")
     read = _READERS.get(kind)
     found = read(resource, body, raw, channel_id) if read else Ignored(reason=kind[:60])
-    return Ingested(inbounds=(found,))
+    return Ingested(inbounds=(found, *_articles(resource, found)))
 
 
 def _comment(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound:
@@ -185,7 +207,7 @@ def _chat(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbound
 def _video(resource: Body, _body: Body, raw: RawEvent, channel_id: str) -> Inbound:
     """Read a video: ours is context, one of others (found by a search) a mention."""
     snippet = obj(resource.get("snippet"))
-    video = _video_id(resource, snippet)
+    video = video_id(resource)
     if not video:
         return Ignored(reason="no video")
     owner = snippet.get("videoOwnerChannelId") or snippet.get("channelId")
@@ -210,17 +232,58 @@ def _video(resource: Body, _body: Body, raw: RawEvent, channel_id: str) -> Inbou
     )
 
 
+def _articles(resource: Body, found: Inbound) -> tuple[Inbound, ...]:
+    """Make an article of a video of ours that everybody may see.
+
+    Only the video itself tells its language and tags, and whether it may be seen; an item of a
+    list does not, and would only bring the same article in a poorer version.
+    """
+    snippet = obj(resource.get("snippet"))
+    title = words(snippet.get("title"))
+    if not (isinstance(found, Message) and found.own and title and is_public(resource)):
+        return ()
+    article = Article(
+        id=found.id,
+        title=html.unescape(title),
+        url=f"https://youtu.be/{found.id}",
+        published_at=found.sent_at,
+        text=words(snippet.get("description")),
+        thumbnail=_small(snippet),
+        language=_language(snippet),
+        topics=tuple(tag for tag in array(snippet.get("tags")) if words(tag)),
+    )
+    return (article,)
+
+
+def is_public(resource: Body) -> bool:
+    """Say whether everybody may see a video, and there is something to see already."""
+    status, snippet = obj(resource.get("status")), obj(resource.get("snippet"))
+    return (
+        status.get("privacyStatus") == "public"
+        and words(status.get("uploadStatus")) not in BROKEN
+        and snippet.get("liveBroadcastContent") in (None, "none")
+    )
+
+
+def _language(snippet: Body) -> str | None:
+    """Return what is spoken, else what is written: `de` for `de-AT`."""
+    told = (words(snippet.get(name)) for name in _LANGUAGES)
+    found = next((one.partition("-")[0].lower() for one in told if one), None)
+    return None if found in NO_LANGUAGE else found
+
+
+_VIDEOS = frozenset({"video", "playlistItem", "searchResult"})
+_LANGUAGES = ("defaultAudioLanguage", "defaultLanguage")
 _READERS = {
     "comment": _comment,
     "liveChatMessage": _chat,
-    "video": _video,
-    "playlistItem": _video,
-    "searchResult": _video,
+    **dict.fromkeys(_VIDEOS, _video),
 }
 
 
-def _video_id(resource: Body, snippet: Body) -> str:
-    identity = resource.get("id")
+def video_id(resource: Body) -> str:
+    """Return which video a resource is about, "" if it is none."""
+    identity, snippet = resource.get("id"), obj(resource.get("snippet"))
     for found in (
         obj(identity).get("videoId"),
         obj(snippet.get("resourceId")).get("videoId"),
@@ -261,9 +324,24 @@ def _picture(snippet: Body) -> tuple[Attachment, ...]:
 
 def _thumbnail(snippet: Body) -> tuple[Attachment, ...]:
     """Return the picture of a video as a link: it need not be kept."""
+    urls = _pictures(snippet)
+    return (Attachment(kind=AttachmentKind.LINK, url=urls[-1][1]),) if urls else ()
+
+
+def _small(snippet: Body) -> str | None:
+    """Return the smallest picture that is not tiny."""
+    urls = _pictures(snippet)
+    return next((url for width, url in urls if width >= SMALL), urls[-1][1]) if urls else None
+
+
+def _pictures(snippet: Body) -> list[tuple[float, str]]:
+    """Return the pictures of a video with their width, the widest last."""
     sizes = [obj(one) for one in obj(snippet.get("thumbnails")).values()]
-    urls = [(one.get("width") or 0, one["url"]) for one in sizes if isinstance(one.get("url"), str)]
-    return (Attachment(kind=AttachmentKind.LINK, url=max(urls)[1]),) if urls else ()
+    return sorted(
+        (one["width"] if isinstance(one.get("width"), int | float) else 0, url)
+        for one in sizes
+        if (url := words(one.get("url")))
+    )
 
 
 def _link(video: Any, comment: str) -> str | None:

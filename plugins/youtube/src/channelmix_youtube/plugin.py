@@ -32,6 +32,7 @@ from channelmix_youtube.client import HOST, Api
 from channelmix_youtube.config import YouTubeApp, YouTubeConfig
 from channelmix_youtube.polling import Reading
 from channelmix_youtube.replies import Writer
+from channelmix_youtube.videos import Videos
 from channelmix_youtube.watching import Watching
 
 
@@ -129,6 +130,9 @@ class YouTube(Channel):
             backfill = timedelta(days=self.config.backfill_days)
             reading = Reading(api=api, clock=clock, channel_id=self.account, backfill=backfill)
             return await reading.poll(wanted)
+        if wanted.source == "videos":
+            videos = Videos(api=api, clock=clock, channel_id=self.account)
+            return await videos.poll(wanted)
         watching = Watching(
             api=api,
             clock=clock,
@@ -138,8 +142,6 @@ class YouTube(Channel):
             live=self.config.live,
         )
         match wanted.source:
-            case "videos":
-                return await watching.videos(wanted)
             case "search":
                 return await watching.search(wanted)
             case "live":

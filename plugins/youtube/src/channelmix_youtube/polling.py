@@ -286,7 +286,8 @@ async def look_up(api: Api, wanted: Poll) -> Polled:
 
     Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (it is gone).
     """
-    path, part = ("videos", "snippet") if wanted.source == "video" else ("comments", "snippet")
+    video = wanted.source == "video"
+    path, part = ("videos", parsing.VIDEO_PARTS) if video else ("comments", "snippet")
     found = await api.read(path, {"part": part, "id": wanted.argument or ""})
     items = [one for one in found.get("items") or () if isinstance(one, dict)]
     if not items:

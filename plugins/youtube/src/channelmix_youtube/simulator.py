@@ -48,7 +48,7 @@ from channelmix_youtube.simulator_world import (
     Video,
     World,
 )
-from channelmix_youtube.watching import uploads
+from channelmix_youtube.videos import uploads
 
 _PAGED = frozenset({"part", "maxResults", "pageToken"})
 PARAMS: Mapping[tuple[str, str], frozenset[str]] = {
@@ -69,7 +69,7 @@ PARAMS: Mapping[tuple[str, str], frozenset[str]] = {
     ("POST", "liveChat/messages"): frozenset({"part"}),
 }
 """What each call may name: YouTube's reference pages."""
-MOST = {"liveChat/messages": 2000, "commentThreads": 100, "comments": 100}
+MOST = {"liveChat/messages": 2000, "commentThreads": 100, "comments": 100, "videos": 50}
 TEXT = 10_000
 
 
@@ -153,13 +153,16 @@ class YouTubeSimulator(Simulator):
 
     # --- what happens there ---------------------------------------------------------------------
 
-    def video(self, title: str, *, owner: str | None = None, live: bool = False) -> Video:
-        """Publish a video, of ours unless it has another owner."""
+    def video(
+        self, title: str, *, owner: str | None = None, live: bool = False, **more: Any
+    ) -> Video:
+        """Publish a video, of ours unless it has another owner; `more` are fields of `Video`."""
         made = Video(
             id=f"vid{self.world.number():08d}",
             owner=owner or self.account,
             title=title,
             published=self.clock.now(),
+            **more,
         )
         self.world.videos[made.id] = made
         if live:
@@ -365,9 +368,15 @@ class YouTubeSimulator(Simulator):
 
     def _get_videos(self, request: Request) -> Answer:
         wanted = request.query.get("id", "").split(",")
+        if len(wanted) > MOST["videos"]:
+            raise RefusedError(400, "invalidFilters", "too many ids")
+        if "maxResults" in request.query:  # the reference: "not supported … with the id parameter"
+            raise RefusedError(400, "incompatibleParameters", "id and maxResults")
         found = [self.world.videos[one] for one in wanted if one in self.world.videos]
-        items = [world.show_video(one, "video") for one in found]
-        return self._page(request, "videoListResponse", items, "videos")
+        seen = [one for one in found if one.owner == self.account or one.privacy != "private"]
+        parts = request.query["part"].split(",")
+        items = [world.show_video(one, "video", parts) for one in seen]
+        return Answer(body={"kind": "youtube#videoListResponse", "items": items})
 
     def _get_channels(self, request: Request) -> Answer:
         items = [{"kind": "youtube#channel", "id": self.account}]
@@ -379,7 +388,9 @@ class YouTubeSimulator(Simulator):
         found = [
             one
             for one in self.world.videos.values()
-            if query["q"].casefold() in one.title.casefold() and one.published >= after
+            if query["q"].casefold() in one.title.casefold()
+            and one.published >= after
+            and one.privacy == "public"
         ]
         items = [world.show_video(one, "searchResult") for one in found]
         return self._page(request, "searchListResponse", items, "search")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -79,6 +79,11 @@ class Video:
     description: str = ""
     chat: str | None = None
     comments_off: bool = False
+    privacy: str = "public"
+    """Or `unlisted`, `private`."""
+    language: str | None = None
+    """What is spoken."""
+    tags: list[str] = field(factory=list)
 
 
 @define(kw_only=True, eq=False)
@@ -171,15 +176,19 @@ def show_thread(one: Comment, *, me: str, replies: bool, plain: bool) -> dict[st
     return thread
 
 
-def show_video(one: Video, kind: str) -> dict[str, Any]:
-    """Show a video as an item of some kind of list."""
+def show_video(one: Video, kind: str, parts: Sequence[str] = ("snippet",)) -> dict[str, Any]:
+    """Show a video as an item of some kind of list; `parts` are those of a video itself."""
     snippet: dict[str, Any] = {
         "publishedAt": stamp(one.published),
         "channelId": one.owner,
         "title": one.title,
         "description": one.description,
         "channelTitle": f"Channel {one.owner[-4:]}",
-        "thumbnails": {"high": {"url": f"https://i.ytimg.com/vi/{one.id}/hq.jpg", "width": 480}},
+        "thumbnails": {
+            "default": {"url": f"https://i.ytimg.com/vi/{one.id}/default.jpg", "width": 120},
+            "medium": {"url": f"https://i.ytimg.com/vi/{one.id}/mq.jpg", "width": 320},
+            "high": {"url": f"https://i.ytimg.com/vi/{one.id}/hq.jpg", "width": 480},
+        },
         "liveBroadcastContent": "live" if one.chat else "none",
     }
     shown: dict[str, Any] = {
@@ -196,7 +205,16 @@ def show_video(one: Video, kind: str) -> dict[str, Any]:
         shown["id"] = {"kind": "youtube#video", "videoId": one.id}
     else:
         live = {"activeLiveChatId": one.chat, "actualStartTime": stamp(one.published)}
-        shown["liveStreamingDetails"] = live if one.chat else {}
+        if one.tags:
+            snippet["tags"] = one.tags
+        if one.language:
+            snippet["defaultAudioLanguage"] = one.language
+        of_parts = {
+            "snippet": snippet,
+            "status": {"uploadStatus": "processed", "privacyStatus": one.privacy},
+            "liveStreamingDetails": live if one.chat else {},
+        }
+        return shown | {part: of_parts[part] for part in parts}
     return {**shown, "snippet": snippet}
 
 

@@ -1,4 +1,4 @@
-"""What is not a list of comments: our videos, those of others that mention us, a running stream."""
+"""What is neither comments nor our videos: those of others that mention us, a running stream."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from channelmix.records import Poll, Polled
 
 from channelmix_youtube import pacing, parsing
 from channelmix_youtube.client import Api, Refusal
+from channelmix_youtube.videos import uploads
 
 RARELY = timedelta(days=1)
 QUIET = timedelta(minutes=10)
@@ -34,39 +35,6 @@ class Watching:
     searches: int
     """How many searches a day the project has."""
     live: bool
-
-    async def videos(self, wanted: Poll) -> Polled:
-        """Read our newest videos, down to where it was read before.
-
-        The list of uploads has the channel's id with UU; a search would cost a hundred times more.
-        """
-        cursor = wanted.cursor if isinstance(wanted.cursor, dict) else {}
-        page, since = cursor.get("page"), str(cursor.get("since") or "")
-        params = {"part": "snippet,contentDetails", "playlistId": uploads(self.channel_id)}
-        params |= {"maxResults": "50"} | ({"pageToken": page} if page else {})
-        etag = None if page else cursor.get("etag")
-        try:
-            found = await self.api.get("playlistItems", params, etag=etag)
-        except Refusal as refusal:
-            if refusal.reason == "playlistNotFound":  # no video yet
-                return Polled(cursor=cursor, again_in=RARELY)
-            if refusal.reason == "invalidPageToken" and page:
-                return Polled(cursor={"since": since}, again_in=QUIET)
-            raise
-        if found is None:
-            return Polled(cursor=cursor)
-        items = [one for one in found.get("items") or () if isinstance(one, dict)]
-        times = [str((one.get("snippet") or {}).get("publishedAt") or "") for one in items]
-        newest = max([str(cursor.get("newest") or since), *times])
-        following = found.get("nextPageToken") if times and min(times) > since else None
-        events = tuple(parsing.event({"resource": one}, wanted.source) for one in items)
-        if following:
-            return Polled(
-                events=events,
-                cursor={"since": since, "newest": newest, "page": following},
-                more=True,
-            )
-        return Polled(events=events, cursor={"since": newest, "etag": found.get("etag")})
 
     async def search(self, wanted: Poll) -> Polled:
         """Search for one of the rules, each in its turn. Each search is one of a bucket of 100."""
@@ -153,11 +121,6 @@ class Watching:
             if chat:
                 return Polled(cursor={"video": video["id"], "chat": chat}, more=True)
         return Polled(again_in=QUIET)
-
-
-def uploads(channel_id: str) -> str:
-    """Return the playlist of a channel's uploads."""
-    return f"UU{channel_id[2:]}"
 
 
 def _rfc3339(time: datetime) -> str:

@@ -133,7 +133,8 @@ def metered(toy: Any) -> Any:
             return Allowance(unit="USD", amount=amount, period="month") if amount else None
 
         def _event(self, one: Any) -> RawEvent:
-            return attrs.evolve(super()._event(one), cost=one.get("cost", 0.0))
+            event: RawEvent = super()._event(one)
+            return attrs.evolve(event, cost=one.get("cost", 0.0))
 
     Metered.Config = Config
     return Metered

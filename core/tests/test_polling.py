@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from channelmix import AuthorizationLost, Rejected, RetryLater, loops
+from channelmix import AuthorizationLost, Rejected, RetryLater, hook, loops
 from channelmix.errors import Paused
 from channelmix.polling import Poller
 from channelmix.records import Polled, RawEvent, Source, minutes
@@ -360,7 +360,8 @@ def test_how_often_a_source_is_polled(given, source, pause):
     lent = ("store", "dispatch", "clock", "channel", "brake", "health", "owner")
     nothing: Any = dict.fromkeys(lent)
     poller = Poller(settings=ChannelSettings(name="toy", network="toy", **given), **nothing)
-    asked = Source(name="feed", **{key: minutes(value) for key, value in source.items()})
+    often: Any = {key: minutes(value) for key, value in source.items()}
+    asked = Source(name="feed", **often)
     assert poller._pause(asked) == (None if pause is None else minutes(pause))
 
 
@@ -394,20 +395,19 @@ def test_back_off_grows_to_a_minute_and_has_jitter(failures, seconds):
 async def test_a_source_is_told_what_customers_said_in_public(open_desk, toy, push, settle, until):
     asked = []
 
-    class Looking(toy):
+    class Looking(toy):  # type: ignore[misc, valid-type]  # known to a fixture only
         sources = [
             Source(name="feed", every=minutes(1)),
             Source(name="there", every=minutes(1), known=timedelta(days=30)),
         ]
 
+        @hook
         async def poll(self, wanted):
             if wanted.source == "there":
                 asked.append(wanted.known)
             else:
                 assert wanted.known == ()
             return Polled()
-
-        poll.channelmix_impl = toy.poll.channelmix_impl
 
     at = int(datetime.now(UTC).timestamp())
     said = [

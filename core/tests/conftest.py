@@ -43,6 +43,7 @@ from channelmix.records import (
     Received,
     Source,
     Split,
+    Unlocked,
     WebhookRequest,
     WebhookResponse,
     hours,
@@ -90,6 +91,8 @@ class Toy(Channel):
     feed: list[dict[str, Any]] = attrs.field(factory=list, init=False)
     arrived: list[Outgoing] = attrs.field(factory=list, init=False)
     faults: list[BaseException] = attrs.field(factory=list, init=False)
+    locks: list[BaseException] = attrs.field(factory=list, init=False)
+    """What is raised when it is asked how files are got."""
     lost: bool = attrs.field(default=False, init=False)
     """The next reply is not taken, and the answer is a time-out."""
 
@@ -176,6 +179,12 @@ class Toy(Channel):
                 Attachment(kind=AttachmentKind.IMAGE, url=url) for url in one.get("photos", ())
             ),
         )
+
+    @hook
+    async def unlock(self, attachment: Attachment) -> Unlocked | None:
+        if self.locks:
+            raise self.locks.pop(0)
+        return None
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:

@@ -36,6 +36,7 @@ DEADLINES: Mapping[str, float] = {
     "connect": 60,
     "renew": 60,
     "poll": 60,
+    "unlock": 60,
     "classify": 5,
     "assign": 5,
     "suggest": 15,

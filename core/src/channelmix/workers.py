@@ -73,6 +73,8 @@ class Workers:
         fetcher = Fetcher(
             store=desk.store,
             clock=desk.clock,
+            registry=desk.registry,
+            dispatch=desk.dispatch,
             downloader=self._downloader,
             api_url=lambda name: getattr(desk.settings.channels.get(name), "api_url", None),
             owner=self.owner,

@@ -154,10 +154,10 @@ class Toy(Channel):
             case "deletion":
                 return Deletion(id=one["id"], at=at)
             case "article":
-                said = {key: one[key] for key in ("title", "url", "text", "language") if key in one}
-                return Article(
-                    id=one["id"], published_at=at, topics=tuple(one.get("topics", ())), **said
-                )
+                names = ("title", "url", "text", "language")
+                told = {name: one[name] for name in names if name in one}
+                topics = tuple(one.get("topics", ()))
+                return Article(id=one["id"], published_at=at, topics=topics, **told)
             case "lookup":
                 return Lookup(source="one", argument=one["id"])
             case "bug":

@@ -52,10 +52,10 @@ def test_a_day_adds_up() -> None:
         count for states in report["agents"].values() for count in states.values()
     )
     assert books["outbox"]["sent"] > 20
-    assert {"facebook", "twitter"} <= set(report["checks"])
+    assert {"facebook", "instagram", "twitter"} <= set(report["checks"])
     for checks in report["checks"].values():
         assert all(one["holds"] and one["there"] == one["here"] for one in checks)
-    for network in ("facebook", "twitter"):
+    for network in ("facebook", "instagram", "twitter"):
         checks = report["checks"][network]
         assert sum(one["there"] > 0 for one in checks) >= len(checks) - 2
 

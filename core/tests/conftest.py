@@ -43,6 +43,7 @@ from channelmix.records import (
     Received,
     Source,
     Split,
+    Unlocked,
     WebhookRequest,
     WebhookResponse,
     hours,
@@ -90,6 +91,8 @@ class Toy(Channel):
     feed: list[dict[str, Any]] = attrs.field(factory=list, init=False)
     arrived: list[Outgoing] = attrs.field(factory=list, init=False)
     faults: list[BaseException] = attrs.field(factory=list, init=False)
+    locks: list[BaseException] = attrs.field(factory=list, init=False)
+    """What is raised when it is asked how files are got."""
     lost: bool = attrs.field(default=False, init=False)
     """The next reply is not taken, and the answer is a time-out."""
 
@@ -151,10 +154,10 @@ class Toy(Channel):
             case "deletion":
                 return Deletion(id=one["id"], at=at)
             case "article":
-                said = {key: one[key] for key in ("title", "url", "text", "language") if key in one}
-                return Article(
-                    id=one["id"], published_at=at, topics=tuple(one.get("topics", ())), **said
-                )
+                names = ("title", "url", "text", "language")
+                told = {name: one[name] for name in names if name in one}
+                topics = tuple(one.get("topics", ()))
+                return Article(id=one["id"], published_at=at, topics=topics, **told)
             case "lookup":
                 return Lookup(source="one", argument=one["id"])
             case "bug":
@@ -176,6 +179,12 @@ class Toy(Channel):
                 Attachment(kind=AttachmentKind.IMAGE, url=url) for url in one.get("photos", ())
             ),
         )
+
+    @hook
+    async def unlock(self, attachment: Attachment) -> Unlocked | None:
+        if self.locks:
+            raise self.locks.pop(0)
+        return None
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:
@@ -249,7 +258,7 @@ def toy_settings(tmp_path: Path, database: str) -> Settings:
 def open_desk(toy_settings: Settings) -> OpenDesk:
     @asynccontextmanager
     async def opened(*, classes: Any = None, **options: Any) -> AsyncIterator[Desk]:
-        keys = {key: options.pop(key) for key in ("work", "clock") if key in options}
+        keys = {key: options.pop(key) for key in ("work", "clock", "owner") if key in options}
         known = {"toy": Toy, **(classes or {})}
         async with Desk.open(toy_settings(**options), plugins=known, **keys) as desk:
             yield desk

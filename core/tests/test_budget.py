@@ -21,7 +21,10 @@ from channelmix.records import (
     Kind,
     Limits,
     Message,
+    RawEvent,
+    Source,
     hours,
+    minutes,
 )
 from channelmix.store.engine import Store
 from channelmix.testing.clock import FakeClock
@@ -111,6 +114,10 @@ def metered(toy: Any) -> Any:
 
     class Metered(toy):  # type: ignore[misc]  # known to a fixture only
         network: ClassVar[str] = "metered"
+        sources: ClassVar = [
+            Source(name="feed", every=minutes(1), cost=0.5),
+            Source(name="free", every=minutes(1)),
+        ]
         limits: ClassVar = [
             Limits(
                 actions={Action.PUBLIC_REPLY},
@@ -125,6 +132,10 @@ def metered(toy: Any) -> Any:
             amount = self.config.amount
             return Allowance(unit="USD", amount=amount, period="month") if amount else None
 
+        def _event(self, one: Any) -> RawEvent:
+            event: RawEvent = super()._event(one)
+            return attrs.evolve(event, cost=one.get("cost", 0.0))
+
     Metered.Config = Config
     return Metered
 
@@ -135,6 +146,18 @@ async def metered_desk(open_desk: Any, metered: Any, clock: FakeClock) -> AsyncI
     options = {"classes": {"metered": metered}, "channels": channels}
     async with open_desk(work=False, clock=clock, **options) as desk:
         yield desk
+
+
+async def test_what_is_pushed_is_counted_once_and_never_turned_away(metered_desk, push):
+    budget = metered_desk.registry.get("x").services.budget
+    dear = [{"id": f"c{number}", "by": "eva", "cost": 4.0} for number in range(3)]
+    await push(metered_desk, dear[0], {"id": "free", "by": "eva"}, app="x")
+    await push(metered_desk, dear[0], app="x")
+    assert (await budget.state()).spent == 4
+    await push(metered_desk, *dear, dear[2], app="x")
+    state = await budget.state()
+    assert (state.spent, state.left, state.left_for_polls) == (12, 0, 0)
+    assert (await metered_desk.ledger()).stored == 4
 
 
 async def findings(desk: Any, text: str, action: Action = Action.PUBLIC_REPLY) -> list[str]:
@@ -164,6 +187,17 @@ async def test_the_channels_show_what_is_spent(metered_desk):
     await metered_desk.registry.get("x").budget.spend(2.5)
     (line,) = await metered_desk.channels()
     assert (line.spending.spent, line.spending.left, line.spending.unit) == (2.5, 7.5, "USD")
+
+
+async def test_the_channels_show_what_a_poll_costs(open_desk, metered, until):
+    channels = {"x": {"network": "metered"}}
+
+    async def shown():
+        (line,) = await desk.channels()
+        return {one["source"]: one["cost"] for one in line.sources} == {"feed": 0.5, "free": None}
+
+    async with open_desk(classes={"metered": metered}, channels=channels) as desk:
+        await until(desk, shown)
 
 
 async def test_a_reply_beyond_the_budget_waits_for_the_next_period(

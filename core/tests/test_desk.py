@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from channelmix import hook
-from channelmix.errors import NotFound, PluginFault
+from channelmix.errors import AuthorizationLost, NotFound, PluginFault, Rejected
 from channelmix.hookspecs import Plugin
 from channelmix.records import (
     Action,
@@ -22,6 +22,7 @@ from channelmix.records import (
     TicketState,
 )
 from channelmix.store import schema as s
+from channelmix.testing.clock import FakeClock
 
 
 async def only(desk):
@@ -112,6 +113,26 @@ async def test_an_answer_typed_at_the_network_counts(open_desk, push, settle):
         ticket = await desk.ticket((await only(desk)).id)
         assert ticket.line.state is TicketState.ANSWERED
         assert [(one.id, one.native) for one in ticket.messages] == [("c1", False), ("n1", True)]
+
+
+async def test_a_file_waits_for_who_must_open_it(open_desk, push, until):
+    clock = FakeClock(datetime(2026, 11, 3, 9, 0, tzinfo=UTC))
+    async with open_desk(clock=clock) as desk:
+        desk.registry.get("toy").locks = [AuthorizationLost("log in"), Rejected("it is private")]
+        await push(desk, {"id": "c1", "by": "eva", "photos": ["https://x.invalid/a"]})
+
+        async def file():
+            return await desk.store.read(lambda c: c.execute(sa.select(s.attachments)).first())
+
+        async def says(error):
+            return getattr(await file(), "error", None) == error
+
+        await until(desk, lambda: says("log in"))
+        waiting = await file()
+        assert (waiting.state, waiting.attempts) == ("wanted", 0)
+        clock.advance(timedelta(minutes=5))
+        await until(desk, lambda: says("it is private"))
+        assert (await file()).state == "failed"
 
 
 async def test_an_edit_shows_and_a_deletion_scrubs(open_desk, push, settle, until):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from channelmix import RetryLater, Uncertain
+from channelmix.clock import Turning
 from channelmix.errors import Refused
 from channelmix.reconciling import Reconciler
 from channelmix.records import Attachment, AttachmentKind, Found
@@ -150,6 +151,7 @@ async def test_a_sender_that_slept_does_not_take_its_own_part_for_lost(open_desk
             channel=toy_of(desk),
             rules=desk.rules,
             sender=sender,
+            turning=Turning(clock),
             reconciles=True,
         )
         await looking.step()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from channelmix.library import Question, said
-from channelmix.records import Action, Fate, Limits
+from channelmix.records import Action, Fate, Kind, Limits
 from channelmix.testing.clock import FakeClock
 
 METER = {
@@ -221,8 +221,8 @@ async def test_when_there_is_none(
     opening, clock = night_desk(open_desk, toy_settings, **first)
     async with opening as desk:
         desk.registry.get("toy").limits = [
-            Limits(actions={Action.PUBLIC_REPLY}, kinds={"comment"}, text=200),
-            Limits(actions={Action.PRIVATE_REPLY}, kinds={"direct_message"}, text=200),
+            Limits(actions={Action.PUBLIC_REPLY}, kinds={Kind.COMMENT}, text=200),
+            Limits(actions={Action.PRIVATE_REPLY}, kinds={Kind.DIRECT_MESSAGE}, text=200),
         ]
         clock.advance(timedelta(hours=hour - 23 + 24))
         await push(desk, question("Hallo?", **asked))

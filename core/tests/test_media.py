@@ -199,6 +199,15 @@ async def test_redirects_are_followed_and_checked(album: Album, downloader: Down
     assert len(album.heads) == 2 + 2 + 4
 
 
+async def test_what_opens_a_file_is_not_passed_on(album: Album, downloader: Downloader) -> None:
+    album.pages["/a"] = reply(b"", "Location: /b", code=302)
+    album.pages["/b"] = reply(PNG)
+    await downloader.fetch(
+        f"{album.url}/a", allow_origin=album.url, headers={"Authorization": "Bearer of-the-account"}
+    )
+    assert ["of-the-account" in one for one in album.heads] == [True, False]
+
+
 @pytest.mark.parametrize(
     "url", ["ftp://x.example/a", "file:///etc/passwd", "data:,x", "http://x:port", ""]
 )

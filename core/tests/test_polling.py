@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from channelmix import AuthorizationLost, Rejected, RetryLater, loops
+from channelmix import AuthorizationLost, Rejected, RetryLater, hook, loops
 from channelmix.errors import Paused
 from channelmix.polling import Poller
 from channelmix.records import Polled, RawEvent, Source, minutes
@@ -360,7 +360,8 @@ def test_how_often_a_source_is_polled(given, source, pause):
     lent = ("store", "dispatch", "clock", "channel", "brake", "health", "owner")
     nothing: Any = dict.fromkeys(lent)
     poller = Poller(settings=ChannelSettings(name="toy", network="toy", **given), **nothing)
-    asked = Source(name="feed", **{key: minutes(value) for key, value in source.items()})
+    often: Any = {key: minutes(value) for key, value in source.items()}
+    asked = Source(name="feed", **often)
     assert poller._pause(asked) == (None if pause is None else minutes(pause))
 
 
@@ -389,3 +390,40 @@ def test_back_off_grows_to_a_minute_and_has_jitter(failures, seconds):
     pauses = {loops.back_off(failures) for _ in range(100)}
     assert all(0.8 * seconds <= pause.total_seconds() <= 1.2 * seconds for pause in pauses)
     assert len(pauses) > 50
+
+
+async def test_a_source_is_told_what_customers_said_in_public(open_desk, toy, push, settle, until):
+    asked = []
+
+    class Looking(toy):  # type: ignore[misc, valid-type]  # known to a fixture only
+        sources = [
+            Source(name="feed", every=minutes(1)),
+            Source(name="there", every=minutes(1), known=timedelta(days=30)),
+        ]
+
+        @hook
+        async def poll(self, wanted):
+            if wanted.source == "there":
+                asked.append(wanted.known)
+            else:
+                assert wanted.known == ()
+            return Polled()
+
+    at = int(datetime.now(UTC).timestamp())
+    said = [
+        {"id": "c1", "by": "eva", "at": at},
+        {"id": "c2", "by": "eva", "at": at},
+        {"id": "old", "by": "eva", "at": at - 40 * 86400},
+        {"id": "note", "by": "eva", "kind": "direct_message", "at": at},
+        {"id": "ours", "by": "us", "type": "own", "at": at},
+        {"type": "deletion", "id": "c2", "at": at},
+    ]
+    async with open_desk(classes={"toy": Looking}) as desk:
+        await push(desk, *said)
+        await settle(desk)
+        await make_due(desk)
+
+        async def told():
+            return asked[-1:] == [("c1",)]
+
+        await until(desk, told)

@@ -12,6 +12,9 @@ So, whatever the order: no more than the amount is spent; no reply is refused as
 have spent no more than the reserve; and, that holding, no channel is refused its share, because
 the shares of a stretch together are never more than what polls have left when it begins. What a
 channel leaves unused in one stretch belongs to all in the next.
+
+What a network charges for pushing, nobody can refuse: it is noted as a poll of the channel's, and
+polls make up for it. Only where it is more than all polls may spend does it touch the reserve.
 """
 
 from __future__ import annotations
@@ -128,6 +131,13 @@ class Share:
             f"wait until {again_at:%Y-%m-%d %H:%M} UTC",
             after=again_at - now,
         )
+
+    def noted(self, kept: Account, amount: float, now: datetime) -> Account:
+        """Return the account after the network charged for something without being asked.
+
+        It counts as this channel's polls, whatever is left.
+        """
+        return self._charged(kept.at(self.period(now).stretch(now)), amount, reply=False)
 
     def _fits(self, account: Account, amount: float, *, reply: bool) -> bool:
         left = self.left(account) if reply else self.left_for_polls(account)

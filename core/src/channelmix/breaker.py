@@ -67,6 +67,14 @@ class Breakers:
             self._tell(pause.plugin, runs=True, why="its pause is over")
         return self._pauses
 
+    def turn(self, by: timedelta) -> None:
+        """Let everything last for as long as before, though the clock was turned."""
+        for name, pause in self._pauses.items():
+            self._pauses[name] = evolve(pause, until=pause.until + by)
+        for breaker in list(self._failing.values()):
+            if breaker.open_until is not None:
+                self._keep(evolve(breaker, open_until=breaker.open_until + by))
+
     def admit(self, plugin: str, hook: str) -> None:
         """Let a call through. Raises: `Paused`."""
         if self._pauses and (pause := self.paused().get(plugin)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import sqlalchemy as sa
 from attrs import define
 
 from channelmix.allowances import Share
@@ -39,6 +40,13 @@ class StoredBudget:
                 connection, key, lambda kept: share.charge(kept, amount, now, reply=reply)
             )
         )
+
+    def note(self, connection: sa.Connection, amount: float) -> None:
+        """Count what the network has charged already, whatever is left; in a transaction."""
+        share, now = self.share(), self.clock.now()
+        if share is not None:
+            key = self._key(share, now)
+            spending.change(connection, key, lambda kept: share.noted(kept, amount, now))
 
     async def state(self) -> Spending:
         """Say what is left. Raises: `Misconfigured` without an allowance."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from mmap import mmap
 
@@ -10,7 +12,9 @@ from attrs import define, field, frozen
 _ROW = 128
 _ROWS = 512
 SIZE = _ROW * _ROWS
-"""Bytes of a note. Row 0 begins with the number of the row that names what runs, 0 for nothing."""
+"""Bytes of a note. Row 0 begins with the number of the row that names what runs, 0 for nothing;
+after eight bytes follows the id of the event that is read, 0 for none."""
+_EVENT = 1
 
 Memory = bytearray | mmap
 
@@ -21,6 +25,11 @@ def read(memory: bytes | Memory) -> tuple[str, str] | None:
     text = bytes(memory[row * _ROW : (row + 1) * _ROW]).partition(b"\0")[0]
     plugin, _, hook = text.decode(errors="replace").rpartition(" ")
     return (plugin, hook) if row and plugin else None
+
+
+def event(memory: bytes | Memory) -> int | None:
+    """Return the id of the event that is read, None where none is."""
+    return memoryview(memory).cast("Q")[_EVENT] or None
 
 
 @frozen
@@ -42,11 +51,25 @@ class Calling:
     memory: Memory = field(factory=lambda: bytearray(SIZE))
     """Of `SIZE` bytes."""
     _now: memoryview = field(init=False)
+    _event: memoryview = field(init=False)
     _rows: count[int] = field(factory=lambda: count(1), init=False)
 
     @_now.default
     def _view(self) -> memoryview:
         return memoryview(self.memory).cast("H")
+
+    @_event.default
+    def _view_of_event(self) -> memoryview:
+        return memoryview(self.memory).cast("Q")
+
+    @contextmanager
+    def reading(self, event: int) -> Iterator[None]:
+        """Note that a stored event is read meanwhile: it may be what never comes to an end."""
+        self._event[_EVENT] = event
+        try:
+            yield
+        finally:
+            self._event[_EVENT] = 0
 
     def call(self, plugin: str, hook: str) -> Call:
         """Return how to note a hook; once the rows are used up, one that notes nothing."""

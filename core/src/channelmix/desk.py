@@ -134,6 +134,8 @@ class Desk:
             log=self.log,
             mask=self.mask,
         )
+        self.poison: dict[int, str] = {}
+        """Stored events that ended earlier processes, and how: quarantined without being read."""
         self._owner = owner or secrets.token_hex(8)
         self._vaults = Vaults(
             store=self.store,
@@ -250,14 +252,22 @@ class Desk:
                 clock=self.clock,
                 bell=self.bell,
                 app=app,
+                charge=self._charge,
                 channels=channels,
             )
 
     def _lend(self, name: str, app: str) -> tuple[StoredVault, StoredBudget]:
         """Make what one channel or plugin is lent of the store."""
+        return StoredVault(vaults=self._vaults, channel=name), self._budget(name, app)
+
+    def _budget(self, name: str, app: str) -> StoredBudget:
         share = partial(self.assembly.share, name, app)
-        budget = StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
-        return StoredVault(vaults=self._vaults, channel=name), budget
+        return StoredBudget(store=self.store, clock=self.clock, app=app, share=share)
+
+    def _charge(self, connection: sa.Connection, channel: str, cost: float) -> None:
+        """Count what a network charged for pushing to a channel."""
+        if section := self.settings.channels.get(channel):
+            self._budget(channel, section.app).note(connection, cost)
 
     def limits(self, channel: str) -> Sequence[Limits]:
         """Return what a channel declares."""
@@ -745,7 +755,10 @@ class Desk:
                 held_until=getattr(rows.get(one.name), "held_until", None),
                 held_because=getattr(rows.get(one.name), "held_because", None),
                 sources=tuple(
-                    {key: value for key, value in row._mapping.items() if key != "channel"}  # noqa: SLF001 - SQLAlchemy's public name
+                    {
+                        **{key: told for key, told in row._mapping.items() if key != "channel"},  # noqa: SLF001 - SQLAlchemy's public name
+                        "cost": _cost(self.registry.get(one.name), row.source),
+                    }
                     for row in sources
                     if row.channel == one.name
                 ),
@@ -785,6 +798,12 @@ class Desk:
         done = await self.store.write(job)
         self.bell.ring(*(wakes or (Topic.FEED, Topic.OUTBOX)))
         return done
+
+
+def _cost(channel: Plugin | None, source: str) -> float | None:
+    """Say what one poll of a source costs at most."""
+    known = channel.sources if isinstance(channel, Channel) else ()
+    return next((one.cost for one in known if one.name == source), None)
 
 
 def _state(row: Any, enabled: bool, unavailable: Mapping[str, str]) -> str:  # noqa: FBT001 - internal

@@ -36,6 +36,7 @@ DEADLINES: Mapping[str, float] = {
     "connect": 60,
     "renew": 60,
     "poll": 60,
+    "unlock": 60,
     "classify": 5,
     "assign": 5,
     "suggest": 15,
@@ -148,6 +149,10 @@ class Dispatch:
     def paused(self) -> Mapping[str, Pause]:
         """Return the plugins that `pause` holds back now, by name."""
         return self._breakers.paused()
+
+    def turn(self, by: timedelta) -> None:
+        """Let pauses last for as long as before, though the clock was turned."""
+        self._breakers.turn(by)
 
     async def _side_by_side(
         self,

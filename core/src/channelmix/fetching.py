@@ -11,10 +11,20 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import define
 
-from channelmix.errors import MediaError
+from channelmix.dispatch import Dispatch
+from channelmix.errors import (
+    AuthorizationLost,
+    ChannelmixError,
+    MediaError,
+    Paused,
+    Rejected,
+    RetryLater,
+)
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
-from channelmix.media import Downloader
+from channelmix.media import Downloader, Stored
+from channelmix.records import Attachment, AttachmentKind, Unlocked
+from channelmix.registry import Registry
 from channelmix.store import leases
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
@@ -22,6 +32,8 @@ from channelmix.store.engine import Store
 SIDE_BY_SIDE = 4
 TRIES = 6
 FIRST_PAUSE = timedelta(seconds=5)
+PUT_OFF = timedelta(minutes=5)
+"""How long to wait where the network, or a person who has to log in, lets us wait."""
 HOLD = timedelta(minutes=10)
 """How long an attachment is left to the process that took it; longer than any download."""
 
@@ -32,6 +44,8 @@ class Fetcher:
 
     store: Store
     clock: Clock
+    registry: Registry
+    dispatch: Dispatch
     downloader: Downloader
     api_url: Callable[[str], str | None]
     """Where a channel's network is, if it has been told: the one private address allowed."""
@@ -42,7 +56,10 @@ class Fetcher:
         now = self.clock.now()
         table, said = s.attachments, s.messages
         query = (
-            sa.select(table.c.id, table.c.url, table.c.attempts, said.c.channel)
+            sa.select(
+                *(table.c.id, table.c.url, table.c.kind, table.c.external_id, table.c.name),
+                *(table.c.attempts, said.c.channel),
+            )
             .join(said, said.c.id == table.c.message_id)
             .where(
                 table.c.state == "wanted",
@@ -66,7 +83,11 @@ class Fetcher:
         """Fetch one attachment and write how it went."""
         values: dict[str, Any]
         try:
-            stored = await self.downloader.fetch(row.url, allow_origin=self.api_url(row.channel))
+            stored = await self._download(row)
+        except (AuthorizationLost, Paused, RetryLater) as error:
+            # No try: it says nothing of the file, and may go on for days.
+            after = getattr(error, "after", None) or PUT_OFF
+            values = {"error": str(error), "next_at": self.clock.now() + after}
         except MediaError as error:
             tries = row.attempts + 1
             final = error.permanent or tries >= TRIES
@@ -93,8 +114,29 @@ class Fetcher:
         kept = await self.store.write(
             lambda connection: connection.execute(statement.values(values | free)).rowcount
         )
-        if not kept and values["state"] == "stored":
+        if not kept and values.get("state") == "stored":
             await self.forget([values["path"]])
+
+    async def _download(self, row: Any) -> Stored:
+        """Download one file, as its channel says that it is asked for.
+
+        Raises: `MediaError`, `AuthorizationLost`, `Paused`, `RetryLater`.
+        """
+        asked = Attachment(
+            kind=AttachmentKind(row.kind), url=row.url, id=row.external_id, name=row.name
+        )
+        unlocked = None
+        if self.registry.implements(row.channel, "unlock"):
+            try:
+                unlocked = await self.dispatch.addressed(row.channel, "unlock", asked)
+            except (AuthorizationLost, Paused, RetryLater):
+                raise
+            except ChannelmixError as error:
+                raise MediaError(str(error), permanent=isinstance(error, Rejected)) from error
+        found: Unlocked = unlocked or Unlocked(url=row.url)
+        return await self.downloader.fetch(
+            found.url, allow_origin=self.api_url(row.channel), headers=found.headers
+        )
 
     async def sweep(self) -> int:
         """Delete the files of messages that were taken back, unless another one shares them."""

@@ -34,6 +34,8 @@ class Orders:
     pauses: tuple[Pause, ...] = ()
     patience: float = 10.0
     """Seconds that the worker's event loop may stand still."""
+    poison: Mapping[int, str] = field(factory=dict)
+    """Events that ended one worker after the other, and what they did: not to be read again."""
 
 
 @frozen(kw_only=True)
@@ -52,6 +54,8 @@ class LastWords:
 
     calling: tuple[str, str] | None
     """The plugin and hook that ran at the end."""
+    event: int | None = None
+    """The event that was read at the end."""
     stack: str
     """The stacks of its threads, if it was ended by its watchdog or crashed."""
     begun: Begun | None
@@ -74,9 +78,10 @@ class Handover:
 
     def last_words(self) -> LastWords:
         """Return what a worker has left."""
-        stack = self.folder / "stack"
+        stack, note = self.folder / "stack", (self.folder / "calling").read_bytes()
         return LastWords(
-            calling=calling.read((self.folder / "calling").read_bytes()),
+            calling=calling.read(note),
+            event=calling.event(note),
             stack=stack.read_text(errors="replace") if stack.exists() else "",
             begun=self._read("begun", Begun) if (self.folder / "begun").exists() else None,
             was_up=(self.folder / "up").exists(),

@@ -19,6 +19,7 @@ from channelmix.records import (
     Allowance,
     Assign,
     Assignment,
+    Attachment,
     Checked,
     Classify,
     Connect,
@@ -43,6 +44,7 @@ from channelmix.records import (
     Split,
     Suggest,
     Suggestions,
+    Unlocked,
     WebhookRequest,
 )
 
@@ -61,7 +63,11 @@ _spec = pluggy.HookspecMarker(PROJECT)
 
 
 class Clock(Protocol):
-    """Where the time comes from, so that tests can turn it."""
+    """Where the time comes from, so that tests can turn it.
+
+    It may have a method `steady`, too: seconds as a float that only ever pass. By it the core
+    tells time that passed from a clock that was turned; without it the clock is believed.
+    """
 
     def now(self) -> datetime:
         """Return the time, aware, in UTC."""
@@ -229,6 +235,17 @@ class Hooks:
 
         Pure and deterministic. What it knows but has no use for, and what it does not know,
         becomes `Ignored` with a reason. Raises: `InvalidPayload` for what cannot be read.
+        """
+        raise NotImplementedError
+
+    @_spec
+    async def unlock(self, attachment: Attachment) -> Unlocked | None:
+        """Say how the file of a customer's attachment is asked for; None: by its address alone.
+
+        Called before each download for a message of this channel. Headers that it gives may hold
+        credentials: give them only for addresses that are the network's own.
+
+        Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (nobody gets it).
         """
         raise NotImplementedError
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import sqlalchemy as sa
 from attrs import define, evolve, field
 
 from channelmix.dispatch import Dispatch
@@ -38,6 +40,8 @@ class Intake:
     clock: Clock
     bell: Bell
     app: str
+    charge: Callable[[sa.Connection, str, float], None]
+    """Counts what a network charges for pushing: to which channel, how much."""
     channels: Sequence[Channel]
     """Those of the app; the first that takes part is asked about the app's requests."""
     _pending: list[tuple[journal.Arrival, asyncio.Future[None]]] = field(factory=list, init=False)
@@ -145,7 +149,7 @@ class Intake:
             arrivals = [arrival for arrival, _ in batch]
             problem: Exception | None = None
             try:
-                await self.store.write(partial(journal.append, arrivals=arrivals))
+                await self.store.write(partial(self._store, arrivals=arrivals))
             except Exception as error:  # noqa: BLE001 - every waiting request must be told
                 problem = error
             for _, future in batch:
@@ -157,6 +161,15 @@ class Intake:
                     future.set_exception(problem)
             self.bell.ring(Topic.JOURNAL)
         self._flusher = None
+
+    def _store(self, connection: sa.Connection, arrivals: Sequence[journal.Arrival]) -> None:
+        """Store what arrived and count what it costs, in one transaction."""
+        costs: defaultdict[str, float] = defaultdict(float)
+        for event in journal.fresh(connection, arrivals, lambda event: event.cost > 0):
+            costs[event.channel] += event.cost
+        journal.append(connection, arrivals)
+        for channel, cost in sorted(costs.items()):
+            self.charge(connection, channel, cost)
 
     async def _more(self) -> None:
         """Let come along whoever is at the door already: as long as each look brings more.

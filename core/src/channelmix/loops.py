@@ -154,6 +154,11 @@ class Brake:
             self.replies_until = max(self.replies_until or until, until)
         self.on_hold(reason, until)
 
+    def turn(self, by: timedelta) -> None:
+        """Hold for as long as before, though the clock was turned."""
+        self.polls_until = self.polls_until and self.polls_until + by
+        self.replies_until = self.replies_until and self.replies_until + by
+
 
 def holding(until: datetime | None, clock: Clock) -> bool:
     """Say whether a brake is on."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -79,15 +79,26 @@ class Downloader:
         """Close the connections."""
         await self._http.aclose()
 
-    async def fetch(self, url: str, *, allow_origin: str | None = None) -> Stored:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        allow_origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stored:
         """Download `url` and keep it; the same content twice is one file.
+
+        `headers` go with the first request alone: a redirect may lead to a stranger.
 
         Only public addresses are connected to, at each of at most three redirects as well, unless
         scheme, host and port are those of `allow_origin` (the channel's own `api_url`).
         Raises: `MediaError`, whose text names the address without its query.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._open(url, allow_origin) as response:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._open(url, allow_origin, headers or {}) as response,
+            ):
                 return await self._store(response)
         except MediaError as error:
             raise MediaError(f"{_shown(url)}: {error}", permanent=error.permanent) from error
@@ -99,10 +110,14 @@ class Downloader:
             raise MediaError(what, permanent=False) from error
 
     @asynccontextmanager
-    async def _open(self, address: str, allow_origin: str | None) -> AsyncIterator[httpx.Response]:
+    async def _open(
+        self, address: str, allow_origin: str | None, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpx.Response]:
         url = _parse(address)
         for _ in range(_REDIRECTS + 1):
             request = await self._request(url, allow_origin)
+            request.headers.update(headers)
+            headers = {}
             response = await self._http.send(request, stream=True)
             try:
                 if not response.has_redirect_location:

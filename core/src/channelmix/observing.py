@@ -64,6 +64,10 @@ class Observer:
             await self._write(position, problem)
         return taken
 
+    def turn(self, _by: timedelta) -> None:
+        """Ask again whether the feed is ours, now that the clock was turned."""
+        self._ours_until = None
+
     def _next(self, connection: sa.Connection) -> list[Happening]:
         """Read what comes next."""
         return feed.after(connection, feed.position(connection, self.name), BATCH)

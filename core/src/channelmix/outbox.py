@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -39,6 +40,8 @@ HOLD = timedelta(minutes=3)
 """How long a sender may be silent before its parts count as uncertain; longer than any call."""
 UNAUTHORIZED_PAUSE = timedelta(minutes=5)
 FIRST_LOOK = timedelta(seconds=1)
+LAST_SECONDS = 3.0
+"""How long a sender that closes tries to write its last outcomes."""
 GIVE_UP = timedelta(hours=24)
 """How long a reply is tried again before it fails."""
 
@@ -91,7 +94,10 @@ class Sender:
                 await self._finish()
         except TimeoutError:
             await cancel([*self._under_way, *([self._turn] if self._turn else [])])
-        await self._write(self._done)
+        # If the store is away these outcomes are lost, and their parts uncertain: not sent again.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._write(self._done)
         await self.abandon()
 
     async def _finish(self) -> None:

@@ -79,6 +79,8 @@ class Pipeline:
     """Channels whose events must wait, because their plugin is not there."""
     cut: Callable[[RawEvent], Awaitable[Sequence[RawEvent]]]
     """Cuts a payload that was stored whole into routed events."""
+    poison: Mapping[int, str] = field(factory=dict)
+    """Events that are not to be read, and why: see `Desk.poison`."""
     bell: Bell = field(factory=Bell)
     """Wakes whoever has to do with what was written."""
     _under_way: set[asyncio.Task[Any]] = field(factory=set, init=False)
@@ -129,14 +131,25 @@ class Pipeline:
             why = f"channel {event.channel} is not configured"
             return evolve(work, failed=(Fate.UNROUTED, why))
         try:
+            return await self._told(work, hook)
+        except (PluginError, PluginFault, NotFound) as error:
+            return evolve(work, failed=(Fate.QUARANTINED, str(error)))
+
+    async def _told(self, work: applying.Work, hook: str) -> applying.Work:
+        """Let the channel's plugin read an event, or cut it.
+
+        Raises: as `Dispatch.addressed`; `PluginFault` also for what must not be read again.
+        """
+        event = work.event
+        if event.id in self.poison:
+            raise PluginFault(self.poison[event.id])
+        with self.dispatch.calling.reading(event.id):
             if hook == "split":
                 return evolve(work, parts=tuple(await self.cut(event)))
             told: Ingested = await self.dispatch.addressed(event.channel, hook, event)
-        except (PluginError, PluginFault, NotFound) as error:
-            return evolve(work, failed=(Fate.QUARANTINED, str(error)))
         if wrong := [one for one in told.inbounds if not isinstance(one, KINDS)]:
-            why = f"{event.channel}.ingest: returned a {type(wrong[0]).__name__} as an inbound"
-            return evolve(work, failed=(Fate.QUARANTINED, why))
+            kind = type(wrong[0]).__name__
+            raise PluginFault(f"{event.channel}.ingest: returned a {kind} as an inbound")
         return evolve(work, inbounds=told.inbounds)
 
     def _ask(self, works: Sequence[applying.Work]) -> Asked:

@@ -27,7 +27,7 @@ from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
 from channelmix.loops import Brake, back_off, holding
-from channelmix.records import Poll, Polled, Road, Source
+from channelmix.records import Kind, Poll, Polled, Road, Source
 from channelmix.settings import ChannelSettings
 from channelmix.store import journal, leases
 from channelmix.store import schema as s
@@ -42,6 +42,7 @@ HOLD = timedelta(minutes=5)
 """How long a source or a lookup is left to the process that took it; longer than any call."""
 UNAUTHORIZED_PAUSE = timedelta(minutes=5)
 LOOKUP_TRIES = 8
+PRIVATE = (Kind.DIRECT_MESSAGE, Kind.STORY_REPLY)
 
 
 @define(eq=False, kw_only=True)
@@ -121,8 +122,11 @@ class Poller:
         cursor = row.cursor
         for _ in range(PAGES):
             try:
+                known = await self._known(source)
                 polled: Polled = await self.dispatch.addressed(
-                    self.channel.name, "poll", Poll(source=source.name, cursor=cursor)
+                    self.channel.name,
+                    "poll",
+                    Poll(source=source.name, cursor=cursor, known=known),
                 )
             except ChannelmixError as error:
                 await self._failed(source, error, row.failures)
@@ -132,6 +136,21 @@ class Poller:
             await self.health.fine(self.channel.name)
             if not kept or not polled.more or holding(self.brake.polls_until, self.clock):
                 return
+
+    async def _known(self, source: Source) -> tuple[str, ...]:
+        """Return what customers said in public and is still there, where a source wants that."""
+        if source.known is None:
+            return ()
+        said = s.messages.c
+        query = sa.select(said.external_id).where(
+            said.channel == self.channel.name,
+            said.own.is_(False),
+            said.deleted_at.is_(None),
+            said.kind.not_in(PRIVATE),
+            said.sent_at >= self.clock.now() - source.known,
+        )
+        found = await self.store.read(lambda c: c.execute(query.order_by(said.id)).scalars().all())
+        return tuple(found)
 
     async def _store_page(self, source: Source, polled: Polled) -> bool:
         """Store a page's events and its cursor in one commit, if the source is still ours."""

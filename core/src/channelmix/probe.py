@@ -27,22 +27,23 @@ async def broken(config: Path, *, seconds: float = SECONDS) -> dict[str, str]:
     caught, and told, where it happens again.
     """
     found = installed()
-    pending = [found[name] for name in sorted(_named(config) & set(found))]
+    pending = [found[name] for name in sorted(named(config) & set(found))]
     pending = [one for one in pending if one.problem is None]
     wrong = {}
     while pending:
         good, why = await _imported([one.value for one in pending], seconds)
         if why is not None:
-            wrong[pending[good].name] = _line(pending[good], why)
+            wrong[pending[good].name] = line(pending[good], why)
         pending = pending[good + 1 :] if why is not None else []
     return wrong
 
 
-def _line(one: Installed, why: str) -> str:
+def line(one: Installed, why: str) -> str:
+    """Say that a plugin is left out, and why."""
     return f"{one.value} of {one.distribution} {one.version} {why}: it is left out"
 
 
-def _named(config: Path) -> set[str]:
+def named(config: Path) -> set[str]:
     """Name the entry points in a configuration, which may have any mistake: others tell it."""
     try:
         values = tomllib.loads(config.read_bytes().decode("utf-8-sig"))
@@ -76,7 +77,7 @@ async def _imported(values: Sequence[str], seconds: float) -> tuple[int, str | N
         for good in range(len(values)):
             async with asyncio.timeout(seconds):
                 if not await _one_more(process):
-                    return good, _exited(await process.wait())
+                    return good, exited(await process.wait())
     except TimeoutError:
         return good, f"takes longer than {seconds:g} s to import"
     finally:
@@ -91,7 +92,8 @@ async def _one_more(process: asyncio.subprocess.Process) -> bool:
     return bool(await process.stdout.readline())
 
 
-def _exited(code: int) -> str:
+def exited(code: int) -> str:
+    """Say how a process ended while it imported."""
     if code < 0:
         return f"crashes while it is imported ({signal.Signals(-code).name})"
     return f"exits while it is imported (with {code})"

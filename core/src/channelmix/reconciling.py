@@ -6,8 +6,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from attrs import define
+from attrs import define, evolve, field
 
+from channelmix.clock import Turning
 from channelmix.dispatch import Dispatch
 from channelmix.errors import ChannelmixError
 from channelmix.hookspecs import Channel, Clock
@@ -43,7 +44,10 @@ class Reconciler:
     channel: Channel
     rules: tickets.Rules
     sender: Sender
+    turning: Turning
     reconciles: bool
+    _known: dict[tuple[int, int], float] = field(factory=dict, init=False)
+    """Since when parts, by their attempts, are looked for here: while the clock is not trusted."""
 
     async def step(self) -> int:
         """Look for parts that may have arrived, one after the other; return how many."""
@@ -93,7 +97,7 @@ class Reconciler:
             return
         try:
             found: Found = await self.dispatch.addressed(
-                self.channel.name, "reconcile", claimed.outgoing
+                self.channel.name, "reconcile", self._from_earlier(claimed.outgoing)
             )
         except ChannelmixError as error:
             found = Found(status="unknown", why=str(error))
@@ -106,7 +110,7 @@ class Reconciler:
         if found.status == "found":
             return lambda c: outcomes.sent(c, part, found.ids, how="reconcile", now=now)
         if found.status == "absent":
-            settled_at = (claimed.last_sent_at or now) + _settling(self.channel, claimed.outgoing)
+            settled_at = self._settled_at(claimed, now)
             if now >= settled_at and claimed.attempts >= LOST:
                 why = f"the network took it {claimed.attempts} times and shows it nowhere"
                 return _ask_person(part, now, why)
@@ -120,6 +124,24 @@ class Reconciler:
             return _ask_person(part, now, why)
         next_at = now + back_off(claimed.looks + 1)
         return lambda c: outcomes.looked(c, part, next_at=next_at, why=why, give_up=False)
+
+    def _from_earlier(self, outgoing: Outgoing) -> Outgoing:
+        """Let the plugin look further back where our time was perhaps not the network's."""
+        first = outgoing.first_sent_at
+        return evolve(outgoing, first_sent_at=first and first - self.turning.spread)
+
+    def _settled_at(self, claimed: Claimed, now: datetime) -> datetime:
+        """Say from when on absent counts.
+
+        A clock that was turned tells neither how long ago a part was sent, nor whether the lease
+        of its sender, who may yet send it, is over: then it counts what has really passed.
+        """
+        settle = _settling(self.channel, claimed.outgoing)
+        if not self.turning.spread:
+            return min(claimed.last_sent_at or now, now) + settle
+        passed = self.turning.passed()
+        waited = passed - self._known.setdefault((claimed.part, claimed.attempts), passed)
+        return now + max(settle, HOLD) - timedelta(seconds=waited)
 
     async def _record(self, claimed: Claimed, outcome: Outcome) -> None:
         """Write what was seen, and judge the ticket anew with it."""

@@ -159,6 +159,11 @@ class RawEvent:
     """The account at the network that the event names; the core routes it to the channel."""
     source: str = "webhook"
     """`webhook`, or the name of the source that was polled."""
+    cost: float = 0.0
+    """What the network charges for having pushed it, in the unit of the allowance.
+
+    The core counts it as it is stored, each event once. What was polled is paid by who polls.
+    """
     road: Road = Road.PUSH
     channel: str = ""
     id: int = 0
@@ -206,6 +211,13 @@ class Source:
     """How often it is polled where the network does not push, None: only for a `Lookup`."""
     sweep: timedelta | None = None
     """How often it is swept for missed events where the network does push; None: as `every`."""
+    known: timedelta | None = None
+    """How far back each poll is told what customers said in public; None: it does not want to know.
+
+    For a source that looks whether it is still there.
+    """
+    cost: float | None = None
+    """The most that one poll costs, in the allowance's unit; None: nothing, or nobody knows."""
 
 
 @frozen(kw_only=True)
@@ -217,6 +229,8 @@ class Poll:
     """What the last `Polled` gave, JSON-safe; None at the very first poll."""
     argument: str | None = None
     """For a `Lookup`: which object is wanted."""
+    known: tuple[str, ...] = ()
+    """The ids of what customers said in public and the store still holds, if the source asks."""
 
 
 @frozen(kw_only=True)
@@ -262,6 +276,15 @@ class Attachment:
     """What there is to read: a picture's description, a title, an address, coordinates."""
     path: str | None = None
     """The local file with its bytes, where the core has them."""
+
+
+@frozen(kw_only=True)
+class Unlocked:
+    """How a file is asked for that its address alone does not give."""
+
+    url: str
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    """Sent with the first request alone, never on to where that redirects."""
 
 
 @frozen(kw_only=True)

@@ -2,7 +2,9 @@
 
 A worker that stood still, or died in a hook, names whose code it was; the next one begins with
 that channel or plugin paused, longer each time. What arrives for it meanwhile is stored and
-waits. The pauses live as long as the supervisor: starting it anew resumes everything at once.
+waits. An event that ends one worker after the other is quarantined by the next one, and the rest
+of its channel goes on. Pauses and counts live as long as the supervisor: starting it anew resumes
+everything at once.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
@@ -33,6 +36,8 @@ STEADY_SECONDS = 60.0
 """A worker that has lived so long was well, and the next one starts without delay."""
 LONGER = (1, 5, 15, 60)
 """How much longer than the first the second, third … pause of one channel is."""
+DEATHS = 3
+"""How many workers may end while one event is read, until it is quarantined."""
 _CRASHES = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGABRT}
 
 
@@ -59,6 +64,9 @@ class Supervisor:
     clock: Clock = field(factory=SystemClock)
     _pauses: dict[str, list[Pause]] = field(factory=dict, init=False)
     """All of each channel, the last one last."""
+    _deaths: Counter[int] = field(factory=Counter, init=False)
+    """How many workers ended while an event was read, by its id."""
+    _poison: dict[int, str] = field(factory=dict, init=False)
     _failures: int = field(default=0, init=False)
     _stop: asyncio.Event = field(factory=asyncio.Event, init=False)
     _worker: asyncio.subprocess.Process | None = field(default=None, init=False)
@@ -114,7 +122,7 @@ class Supervisor:
         """Return the orders for the next worker, with the pauses that still last."""
         now = self.clock.now()
         lasting = tuple(each[-1] for each in self._pauses.values() if each[-1].until > now)
-        return evolve(self.orders, pauses=lasting)
+        return evolve(self.orders, pauses=lasting, poison=self._poison)
 
     async def _end_of(self, worker: asyncio.subprocess.Process) -> int:
         """Wait for a worker; once it is told to stop, only so long."""
@@ -130,7 +138,7 @@ class Supervisor:
 
     async def _before_next(self, ended: Ended, culprit: Culprit | None) -> None:
         """Say what became of a worker, pause who did it, and wait a moment."""
-        if culprit is not None:
+        if culprit is not None and not self._is_poisoned(culprit, ended):
             for plugin in culprit.plugins:
                 self._pause(plugin, culprit, ended)
         self._failures = 0 if culprit or ended.seconds > STEADY_SECONDS else self._failures + 1
@@ -139,6 +147,24 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
+
+    def _is_poisoned(self, culprit: Culprit, ended: Ended) -> bool:
+        """Count what an event did; say whether from now on it alone is left out."""
+        event = ended.words.event
+        if event is None:
+            return False
+        self._deaths[event] += 1
+        if self._deaths[event] < DEATHS:
+            return False
+        (plugin,) = culprit.plugins  # whose event it is
+        self._pauses.pop(plugin, None)
+        why = (
+            f"{plugin}.{culprit.hook} {_what_it_did(ended)} at {culprit.place}, {DEATHS} times; "
+            "mend the plugin, stop and run again, then `channelmix replay`"
+        )
+        self._poison[event] = why
+        get_logger().error("event.poisonous", plugin=plugin, event_id=event, why=why)
+        return True
 
     def _pause(self, plugin: str, culprit: Culprit, ended: Ended) -> None:
         """Let the next workers leave a plugin alone for a while."""

@@ -59,6 +59,11 @@ class Upkeep:
             done += 1
         return done
 
+    def turn(self, by: timedelta) -> None:
+        """Come again after as long as before, though the clock was turned."""
+        self._renew_at += by
+        self._check_at += by
+
     async def _renew(self) -> timedelta:
         """Let the plugin renew what would end; say when to come again."""
         name = self.channel.name

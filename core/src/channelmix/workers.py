@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from channelmix.clock import TOLERANCE, Turning
 from channelmix.fetching import Fetcher
 from channelmix.loops import Topic, cancel, forever
 from channelmix.media import Downloader
@@ -16,7 +18,7 @@ from channelmix.outbox import Sender
 from channelmix.pipeline import Pipeline
 from channelmix.polling import Poller
 from channelmix.reconciling import Reconciler
-from channelmix.store import feed, leases, tickets
+from channelmix.store import feed, leases, tickets, turned
 from channelmix.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -40,10 +42,20 @@ class Workers:
     _senders: list[Sender] = field(factory=list, init=False)
     _pipeline: Pipeline | None = field(default=None, init=False)
     _downloader: Downloader | None = field(default=None, init=False)
+    _turning: Turning = field(init=False)
+    _turn: list[Callable[[timedelta], None]] = field(factory=list, init=False)
+    """Told when the clock was turned, by those that remember times."""
+
+    @_turning.default
+    def _of_desk(self) -> Turning:
+        return Turning(self.desk.clock)
 
     async def start(self) -> None:
         """Start every loop."""
         desk = self.desk
+        await desk.store.write(self._since_last_time)
+        self._turn += [desk.dispatch.turn, *(one.turn for one in desk.assembly.brakes.values())]
+        self._loop("clock", self._look_at_clock, Topic.TIME)
         self._pipeline = Pipeline(
             store=desk.store,
             registry=desk.registry,
@@ -53,6 +65,7 @@ class Workers:
             owner=self.owner,
             unavailable=self._unavailable,
             cut=desk.cut,
+            poison=desk.poison,
             bell=desk.bell,
         )
         self._loop("pipeline", self._pipeline.step, Topic.JOURNAL, every=5)
@@ -60,6 +73,8 @@ class Workers:
         fetcher = Fetcher(
             store=desk.store,
             clock=desk.clock,
+            registry=desk.registry,
+            dispatch=desk.dispatch,
             downloader=self._downloader,
             api_url=lambda name: getattr(desk.settings.channels.get(name), "api_url", None),
             owner=self.owner,
@@ -78,6 +93,7 @@ class Workers:
                 owner=self.owner,
             )
             await observer.start()
+            self._turn.append(observer.turn)
             step = self._unless_paused(observer.name, observer.step)
             self._loop(f"observe {observer.name}", step, Topic.FEED)
 
@@ -96,6 +112,7 @@ class Workers:
             renews=desk.registry.implements(name, "renew"),
         )
         await upkeep.start()
+        self._turn.append(upkeep.turn)
         step = self._unless_paused(name, upkeep.step)
         self._loop(f"upkeep {name}", step, Topic.TIME, every=5)
         if desk.registry.implements(name, "poll"):
@@ -140,6 +157,7 @@ class Workers:
             channel=channel,
             rules=desk.rules,
             sender=sender,
+            turning=self._turning,
             reconciles=desk.registry.implements(name, "reconcile"),
         )
         step = self._unless_paused(name, reconciler.step)
@@ -194,6 +212,26 @@ class Workers:
             return 0 if name in self.desk.dispatch.paused() else await step()
 
         return unless
+
+    def _since_last_time(self, connection: sa.Connection) -> None:
+        """See whether the clock went back while nobody worked here."""
+        now = self.desk.clock.now()
+        if turned.was_later(connection, now + TOLERANCE):
+            turned.back(connection, now)
+
+    async def _look_at_clock(self) -> int:
+        """Let nothing wait, or end, because the clock was turned."""
+        by = self._turning.turned()
+        if not by:
+            return 0
+        now = self.desk.clock.now()
+        self.desk.log.warning("clock.turned", seconds=by.total_seconds(), now=now.isoformat())
+        for turn in self._turn:
+            turn(by)
+        if by < timedelta(0):
+            await self.desk.store.write(lambda connection: turned.back(connection, now))
+        self.desk.bell.ring()
+        return 1
 
     async def _late(self) -> int:
         """Mark and tell what has become late."""

@@ -18,6 +18,7 @@ from channelmix import allowances
 from channelmix.cli import connect
 from channelmix.desk import Desk
 from channelmix.records import Forecast
+from channelmix.store import schema
 
 Command = Callable[..., Any]
 DONE = "letters is connected as The Reader, until 02 Jan 2099 04:04.\n"
@@ -172,6 +173,8 @@ def metered(folder: Path) -> None:
     text = text.replace("    Action, ", "    Action, Allowance, ")
     plugin.write_text(
         f"""{text}
+    sources = [__import__("channelmix").records.Source(name="print", cost=0.25)]
+
     @property
     def allowance(self):
         return Allowance(unit="USD", amount=2.0, period="month", timezone="Europe/Berlin")
@@ -183,11 +186,15 @@ def test_the_channels_show_the_budget(metered: None, configured: Path, command: 
     async def spend() -> None:
         async with Desk.open("channelmix.toml", work=False) as desk:
             await plugin(desk).budget.spend(0.5)
+            printed = {"channel": plugin(desk).name, "source": "print", "next_at": desk.clock.now()}
+            await desk.store.write(lambda c: c.execute(schema.sources.insert().values(printed)))
 
     asyncio.run(spend())
     out = command("channels").out
     assert "0.5 of 2 USD spent, 1.5 left (1.5 for polls) until 01 " in out
+    assert "0.25 USD" in out
     (line,) = command("channels", "--json").json
+    assert line["sources"][0]["cost"] == 0.25
     assert (line["spending"]["spent"], line["spending"]["left_for_polls"]) == (0.5, 1.5)
     early = line["spending"]["forecast"] is None  # a month is young for fifteen hours
     assert early == ("; at this pace" not in out)

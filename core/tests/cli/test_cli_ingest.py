@@ -67,6 +67,21 @@ def test_what_is_no_payload_at_all_is_quarantined(folder: Path, command: Command
     assert "ingest" in line["quarantined"]
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_of_a_recorded_exchange_the_answer_counts(
+    letters: Path,
+    command: Command,
+    as_text: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    said = letters.read_text()
+    answer = {"status": 200, "body": said if as_text else json.loads(said)}
+    exchange = {"request": {"method": "GET", "body": None}, "response": answer}
+    Path("exchange.json").write_text(json.dumps(exchange))
+    found = lines(command("ingest", "paper", "exchange.json", "--json"))
+    plain = lines(command("ingest", "paper", letters, "--json"))
+    assert [{**one, "file": ""} for one in found] == [{**one, "file": ""} for one in plain]
+
+
 def test_standard_input(letters: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(letters.read_bytes()))
     monkeypatch.setattr(sys, "stdin", stream)

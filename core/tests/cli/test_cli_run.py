@@ -44,6 +44,19 @@ def address(process: subprocess.Popen[str], what: str) -> str:
 
 
 @pytest.mark.slow
+def test_without_its_server_the_desk_does_not_start_and_says_why(configured: Path) -> None:
+    file = configured / "channelmix.toml"
+    absent = "postgresql://anna:hunter2@127.0.0.1:1/desk"
+    file.write_text(file.read_text().replace("sqlite:///desk.db", absent))
+    with running(*RUN) as process:
+        _, log = process.communicate(timeout=120)
+    (line,) = log.splitlines()
+    assert process.returncode == 1
+    assert line.startswith("store postgresql://anna:***@127.0.0.1:1/desk: ")
+    assert "refused" in line
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_run_serves_until_told_to_stop(
     configured: Path, letters: Path, command: Command, told: signal.Signals

@@ -121,6 +121,24 @@ def test_a_hook_that_ends_the_process_is_paused_and_its_event_waits(
     assert desk.stop() == 0
 
 
+def test_an_event_that_hangs_again_and_again_is_quarantined_and_its_channel_goes_on(
+    configure: Fixture, run: Fixture, tell: Fixture, ask: Fixture, accounted: Fixture
+) -> None:
+    configure("looping")
+    desk = run("--patience", "2", "--cool-down", "0.5")
+    desk.up()
+    events = [{"id": name, "text": name} for name in ("before", "loop", "after")]
+    assert tell(desk.webhook("looping"), *events) == 200
+    told = desk.log("event.poisonous", '"plugin":"looping"')
+    assert "looping.ingest did not come to an end at hostile_networks.py" in told["why"]
+    accounted("looping", {"before", "after"})
+    ledger = ask("ledger")
+    assert ledger["fates"] == {"ticket": 2, "quarantined": 1}
+    assert [why for why in ledger["reasons"] if "3 times" in why]
+    assert state_of(ask, "looping")[0] == "ok"
+    assert desk.stop() == 0
+
+
 def test_what_a_killed_worker_was_sending_is_unclear_at_once(
     folder: Path, configure: Fixture, run: Fixture, tell: Fixture, ask: Fixture, accounted: Fixture
 ) -> None:

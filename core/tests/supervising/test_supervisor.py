@@ -103,6 +103,26 @@ async def test_who_ends_the_process_is_paused_for_longer_each_time(lives: Fixtur
     assert second.until - first.until > timedelta(minutes=3)
 
 
+async def test_an_event_that_ends_one_worker_after_the_other_is_left_out(lives: Fixture) -> None:
+    reading = "with calling.reading(4711): dying_in('odd'); os._exit(7)"
+    other = "with calling.reading(4712): dying_in('odd'); os._exit(7)"
+    script = f"if lives in (1, 3, 4):\n  {reading}\nif lives == 2:\n  {other}\n{TELL_PARENT}"
+    found = lives(script)
+    code, lines = await found.run()
+    assert code == 0
+    assert [event for event, _ in lines if event != "worker.ended"] == [
+        "plugin.paused",
+        "plugin.paused",
+        "plugin.paused",
+        "event.poisonous",
+    ]
+    assert [len(found.orders(life).poison) for life in (1, 2, 3, 4, 5)] == [0, 0, 0, 0, 1]
+    last = found.orders(5)
+    assert last.pauses == ()
+    assert "odd.ingest ended the worker (exit code 7)" in last.poison[4711]
+    assert "3 times" in last.poison[4711]
+
+
 async def test_a_crash_in_a_hook_is_its_plugins(lives: Fixture) -> None:
     script = f"if lives == 1: dying_in('odd'); os.kill(os.getpid(), signal.SIGSEGV)\n{TELL_PARENT}"
     _, lines = await lives(script).run()

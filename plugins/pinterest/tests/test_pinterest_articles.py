@@ -109,7 +109,7 @@ async def test_a_board_that_is_not_listed_names_no_topic_and_is_not_asked_for_ag
 
 
 async def test_without_names_of_boards_pins_come_all_the_same(p) -> None:
-    p.sim.scopes.discard("boards:read")
+    p.sim.fault("error_before_accept", on="GET /boards")
     p.sim.pin("Lampe")
     (article,) = articles(await p.sweep())
     assert article.topics == ()

@@ -8,6 +8,9 @@ import pytest
 from attrs import evolve
 from channelmix.errors import RetryLater
 from channelmix.records import Action, Attachment, AttachmentKind, Connect, Poll
+from channelmix_pinterest.client import category
+from channelmix_pinterest.config import SCOPES
+from channelmix_pinterest.simulator import _find
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "shared/contracts/pinterest/openapi.json"
 HOST = "https://api.pinterest.com"
@@ -27,6 +30,7 @@ def contract():
     for operations in document["paths"].values():
         for operation in operations.values():
             if isinstance(operation, dict):
+                operation["scopes"] = operation.get("security", [])
                 operation["security"] = []
     config = Config(spec_validator_cls=None)
     return OpenAPI.from_dict(document, config=config), document
@@ -51,21 +55,38 @@ def check(contract, request) -> None:
     openapi.validate_request(mocked)
     known = declared(document, request)
     assert set(request.query) <= known, sorted(set(request.query) - known)
+    if request.method in {"POST", "PATCH"} and request.path.startswith("/v5/pins"):
+        unknown = set(json.loads(request.body)) - fields(document, request)
+        assert not unknown, sorted(unknown)
 
 
-def declared(document, request):
-    """Return the query names of an operation."""
+def operation(document, request):
+    """Return what the document says of a call."""
     wanted = request.path.removeprefix("/v5").split("/")
     for path, operations in document["paths"].items():
         parts = path.split("/")
         if len(parts) == len(wanted) and all(
             one == two or one.startswith("{") for one, two in zip(parts, wanted, strict=True)
         ):
-            listed = operations.get(request.method.lower(), {}).get("parameters", [])
-            references = [one["$ref"].rpartition("/")[2] for one in listed if "$ref" in one]
-            found = [document["components"]["parameters"][name] for name in references]
-            return {one["name"] for one in [*found, *listed] if one.get("in") == "query"}
+            return operations[request.method.lower()]
     raise LookupError(request.path)
+
+
+def declared(document, request):
+    """Return the query names of an operation."""
+    listed = operation(document, request).get("parameters", [])
+    references = [one["$ref"].rpartition("/")[2] for one in listed if "$ref" in one]
+    found = [document["components"]["parameters"][name] for name in references]
+    return {one["name"] for one in [*found, *listed] if one.get("in") == "query"}
+
+
+def fields(document, request):
+    """Return the names that the body of a new or changed pin may have."""
+    (content,) = operation(document, request)["requestBody"]["content"].values()
+    schema = content["schema"]
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return set(schema["properties"])
 
 
 async def everything(p, tmp_path) -> None:
@@ -133,6 +154,24 @@ async def test_the_check_refuses_what_is_wrong(p, contract, tmp_path) -> None:
     path = evolve(get, path="/v5/pinz")
     body = evolve(post, body=json.dumps({"board_id": "How-to"}).encode())
     value = evolve(get, query={"page_size": "9999"})
-    for broken in (misspelt, path, body, value):
+    name = evolve(post, body=post.body.replace(b'"description"', b'"descriptoin"'))
+    assert name.body != post.body
+    for broken in (misspelt, path, body, value, name):
         with pytest.raises(Exception):  # noqa: B017, PT011 - each of the library's refusals, and ours
             check(contract, broken)
+
+
+async def test_categories_and_scopes_are_those_of_the_document(p, contract, tmp_path) -> None:
+    await everything(p, tmp_path)
+    _, document = contract
+    calls = [one.request for one in p.sim.sent if one.request.path != "/upload"]
+    for request in calls:
+        path = request.path.removeprefix("/v5/")
+        said = operation(document, request)
+        assert category(request.method, path) == said["x-ratelimit-category"], path
+        if path != "oauth/token":
+            (needed,) = [
+                one["pinterest_oauth2"] for one in said["scopes"] if "pinterest_oauth2" in one
+            ]
+            _, _, asked = _find(request.method, path)
+            assert asked == set(needed) <= set(SCOPES), path

@@ -23,8 +23,10 @@ def film(tmp_path):
 
 async def test_a_picture_from_a_file_becomes_a_pin(p, picture) -> None:
     details = {"title": "Lampe", "link": "https://example.org/lamp", "topic": "garden"}
+    details["alt_text"] = "Eine Hand an einer Lampe"
     receipt = await p.channel.reply(p.outgoing(attachments=(picture,), details=details))
     pin = p.sim.pins[receipt.ids[0]]
+    assert pin.alt_text == "Eine Hand an einer Lampe"
     assert (pin.title, pin.description, pin.link) == ("Lampe", "So geht es.", details["link"])
     assert pin.board == "900002"  # the topic's
     assert receipt.url == f"https://www.pinterest.com/pin/{pin.id}/"
@@ -140,6 +142,7 @@ async def test_a_draft_is_reviewed_before_it_costs_a_call(p, picture) -> None:
     assert await codes(p, **good) == []
     assert await codes(p) == ["media"]
     assert await codes(p, attachments=(picture,), details={"title": "x" * 101}) == ["title"]
+    assert await codes(p, attachments=(picture,), details={"alt_text": "x" * 501}) == ["alt"]
     assert await codes(p, attachments=(picture,), details={"link": "ftp://x.org"}) == ["link"]
     assert await codes(p, attachments=(picture,), details={"link": "https://bit.ly/a"}) == ["link"]
     assert await codes(p, attachments=(picture,), channel="another") == []

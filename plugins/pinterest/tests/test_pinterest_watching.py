@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from channelmix.errors import AuthorizationLost, InvalidPayload, RetryLater
 from channelmix.records import Deletion, Ignored, Kind, Message, Payload, Poll, RawEvent, Reaction
+from channelmix.testing.simulator import Answer
 
 
 def alerts(inbounds):
@@ -107,6 +108,48 @@ async def test_a_deleted_pin_is_forgotten(p) -> None:
     del p.sim.pins[pin.id]
     (gone,) = await p.sweep()
     assert gone == Deletion(id=pin.id, at=p.clock.now(), thread=pin.id)
+
+
+async def test_an_incomplete_list_deletes_nothing_and_floods_nobody(p) -> None:
+    pins = [p.sim.pin(f"Pin {number}") for number in range(7)]
+    for pin in pins:
+        p.sim.comment(pin, 4)
+    await p.sweep()
+    p.clock.advance(timedelta(hours=5))
+    p.sim.incomplete = True
+    for _ in range(3):
+        assert await p.sweep() == []
+    asked = [one.request.path for one in p.sim.sent if one.request.path.startswith("/v5/pins/")]
+    assert len(asked) == 15  # five in each walk
+    assert len(set(asked)) == 7  # each of them in its turn
+    p.sim.incomplete = False
+    assert await p.sweep() == []
+    p.sim.comment(pins[0])
+    (alert,) = alerts(await p.sweep())
+    assert alert.text.startswith("1 new comment on")
+
+
+async def test_an_old_pin_that_is_listed_again_is_no_news(p) -> None:
+    pin = p.sim.pin("Lampe")
+    p.sim.comment(pin, 4)
+    del p.sim.pins[pin.id]
+    await p.sweep()
+    p.clock.advance(timedelta(hours=5))
+    await p.sweep()
+    p.sim.pins[pin.id] = pin
+    told = await p.sweep()
+    assert (told[0].id, alerts(told)) == (pin.id, [])
+
+
+async def test_one_refusal_hides_no_other_analytics(p) -> None:
+    pins = [p.sim.pin(f"Pin {number}") for number in range(2)]
+    await p.sweep()
+    for pin in pins:
+        p.sim.comment(pin)
+    answer = Answer(status=404, body={"code": 50, "message": "Pin not found."})
+    p.sim.fault("error_before_accept", on="GET /analytics", answer=answer)
+    told = [one.text for one in alerts(await p.sweep())]
+    assert ["impressions" in one for one in told] == [False, True]
 
 
 async def test_all_pages_are_read(p) -> None:

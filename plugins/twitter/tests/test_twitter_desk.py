@@ -20,7 +20,7 @@ from channelmix.records import OutboxState, TicketState, WebhookRequest
 from channelmix.store import schema
 from channelmix.testing.clock import FakeClock
 from channelmix.testing.simulator import NO_TRUST
-from channelmix_twitter.simulator import XSimulator
+from channelmix_twitter.simulator import PICTURE, XSimulator
 
 pytest.importorskip("channelmix_keywords", reason="what finds the topics is another package")
 BILLING = "1400000000000000777"
@@ -88,12 +88,13 @@ async def shop(folder: Path, wrong_topic: str) -> AsyncIterator[Shop]:
         tokens = [gate.signing(user) for user in sim.ours]
         keys = [{"access_token": t, "access_token_secret": secret} for t, secret in tokens]
         told = {
-            "desk": {"store": f"sqlite:///{folder}/desk.db"},
+            "desk": {"store": f"sqlite:///{folder}/desk.db", "media": f"{folder}/media"},
             "apps": {
                 "acme": {
                     "network": "twitter",
                     "consumer_key": gate.consumer_key,
                     "consumer_secret": gate.consumer_secret,
+                    "bearer_token": gate.bearer,
                 }
             },
             "channels": {
@@ -206,6 +207,65 @@ async def test_a_long_answer_goes_out_as_a_thread(tmp_path: Path) -> None:
         assert (await s.desk.ledger()).adds_up
 
 
+async def test_a_photo_in_a_message_is_there_for_the_agent(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        s.sim.write("Jonas Weber", "So sieht es aus.", media=[s.sim.picture("customer")])
+        ticket = (await s.tickets())["x"]
+        [message] = (await s.desk.ticket(ticket.id)).messages
+        [photo] = message.attachments
+        assert Path(str(photo.path)).read_bytes() == PICTURE
+
+
+@pytest.mark.parametrize("push", [True, False])
+async def test_quotes_and_answers_without_our_name_ask_once(tmp_path: Path, push: bool) -> None:  # noqa: FBT001 - parametrized
+    async with shop(tmp_path, "keep") as s:
+        ours = s.sim.native(s.sim.ours[0], None, "Wir öffnen um neun.")
+        s.sim.quote(ours, "Mira Sommer", "Das ist zu spät!", push=push)
+        s.sim.quote(ours, "Ole Brandt", "@stadtwerke_bill ihr auch?", push=push)
+        s.sim.reply(ours, "Clara Nguyen", "Und wer um acht kommt?", push=push, named=False)
+        s.sim.reply(ours, "Jonas Weber", "Seit wann?", push=push)
+        await s.tickets()
+        await s.swept()
+        lines = await s.desk.tickets()
+        assert sorted((one.channel, one.customer) for one in lines) == [
+            ("bill", "Ole Brandt"),
+            ("x", "Clara Nguyen"),
+            ("x", "Jonas Weber"),
+            ("x", "Mira Sommer"),
+        ]
+        assert (await s.desk.ledger()).adds_up
+
+
+async def test_what_customers_take_back_is_forgotten(tmp_path: Path) -> None:
+    async with shop(tmp_path, "keep") as s:
+        asked = s.sim.say("Mira Sommer", "@stadtwerke meine Nummer ist 4711")
+        s.sim.say("Ole Brandt", "@stadtwerke der Strom ist weg")
+        other = s.sim.say("Clara Nguyen", "@stadtwerke_bill hallo?")
+        s.sim.write("Jonas Weber", "Und bei mir?")
+        await s.tickets()
+        for post in (asked, other):
+            s.sim.remove(post)
+        s.sim.compliance.slow = 1
+
+        async def forgotten() -> bool:
+            s.clock.advance(timedelta(minutes=3))
+            s.desk.bell.ring()
+            lines = await s.desk.tickets(states=[TicketState.CLOSED])
+            return {one.customer for one in lines} == {"Mira Sommer", "Clara Nguyen"}
+
+        # Both channels ask, one after the other: their app may have one job at a time.
+        s.clock.advance(timedelta(hours=27))
+        await s.until(forgotten)
+        told = {one for ids in s.sim.compliance.uploads.values() for one in ids}
+        assert {asked.id, other.id} <= told <= set(s.sim.world.posts) | {asked.id, other.id}
+        held = await s.desk.store.read(
+            lambda c: str(c.execute(sa.select(schema.raw_events.c.body)).all())
+        )
+        assert "4711" not in held
+        assert (await s.desk.ledger()).adds_up
+        assert {one.state for one in await s.desk.channels()} == {"ok"}
+
+
 async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:
     async with shop(tmp_path, "keep") as s:
         asked = s.sim.say("Mira Sommer", "@stadtwerke was ist passiert?")
@@ -213,5 +273,14 @@ async def test_the_sibling_is_no_customer(tmp_path: Path) -> None:
         s.sim.native(s.sim.ours[1], asked, "Wir sind schon dran.")
         s.sim.write("Stadtwerke Rechnung", "Kannst du das übernehmen?")
         await s.tickets()
-        lines = await s.desk.tickets()
-        assert [(one.channel, one.customer) for one in lines] == [("x", "Mira Sommer")]
+        [line] = await s.desk.tickets()
+        assert (line.channel, line.customer) == ("x", "Mira Sommer")
+        # What the sister said in public is our answer, and whoever goes on answers it.
+        assert line.state is TicketState.ANSWERED
+        said = (await s.desk.ticket(line.id)).messages
+        assert [one.text for one in said] == [asked.text, "Wir sind schon dran."]
+        s.clock.advance(timedelta(minutes=1))
+        s.sim.reply(asked, "Mira Sommer", "Und wie lange noch?")
+        await s.tickets()
+        [line] = await s.desk.tickets()
+        assert (line.channel, line.state) == ("x", TicketState.OPEN)

@@ -196,6 +196,33 @@ def test_two_own_accounts_in_one_conversation(one: Any) -> None:
     assert one(answer(item), source="mentions").kind is Kind.COMMENT
 
 
+def test_a_quote_of_ours_that_names_the_other_is_the_others_on_both_roads(one: Any) -> None:
+    item = post(
+        "@billing stimmt das?",
+        entities=mention(SISTER),
+        referenced_tweets=[{"type": "quoted", "id": "7"}],
+    )
+    includes = {"tweets": [{"id": "7", "author_id": US}]}
+    roads = {
+        "quotes": {"data": [item], "includes": includes},
+        "webhook": event("post.quote.create", item, includes=includes),
+    }
+    for source, document in roads.items():
+        assert one(document, source=source) == Ignored(reason=SIBLING)
+    eyes = {"account": SISTER, "siblings": frozenset({US})}
+    assert one(event("post.mention.create", item, SISTER), **eyes).kind is Kind.MENTION
+
+
+def test_an_own_post_that_names_the_other_account_asks_nobody(one: Any) -> None:
+    item = post("Fragen zur Rechnung? @billing hilft.", author_id=US, entities=mention(SISTER))
+    mine = one(event("post.create", item))
+    eyes = {"account": SISTER, "siblings": frozenset({US})}
+    theirs = one(event("post.mention.create", item, SISTER), **eyes)
+    for found in (mine, theirs, one(answer(item), source="mentions", **eyes)):
+        assert isinstance(found, Message)
+        assert (found.own, found.kind, found.no_reply) == (True, Kind.POST, None)
+
+
 def test_a_deeper_conversation_is_completed(read: Any) -> None:
     item = post(
         "@stadtwerke das hier",

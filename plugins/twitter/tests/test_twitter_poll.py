@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from channelmix.errors import AuthorizationLost, Rejected, RetryLater
-from channelmix.records import Echo, Kind, Message, Poll, RawEvent, minutes
+from channelmix.records import Deletion, Echo, Kind, Message, Poll, RawEvent, minutes
 from channelmix.testing.simulator import Answer
 
 SEARCH = {"search": ["stadtwerke strom"]}
@@ -117,6 +117,19 @@ async def test_quotes_are_found_by_search(s: Any) -> None:
     [found] = said(s.x, events)
     assert (found.kind, found.no_reply) == (Kind.MENTION, None)
     assert found.text.startswith("Das ist zu spät!")
+
+
+async def test_an_answer_without_our_name_is_found_by_search(s: Any) -> None:
+    ours = s.sim.native(s.us, None, "Wir öffnen um neun.")
+    s.sim.reply(ours, "Clara Nguyen", "Und wer um acht kommt?", named=False)
+    s.sim.reply(ours, "Ole Brandt", "Gut so!")
+    assert "Und wer" not in str(said(s.x, (await drained(s.x, "mentions"))[0]))
+    [found] = said(s.x, (await drained(s.x, "quotes"))[0])
+    assert (found.kind, found.text, found.parent) == (
+        Kind.COMMENT,
+        "Und wer um acht kommt?",
+        ours.id,
+    )
 
 
 async def test_talk_is_found_by_rules_and_nothing_else(s: Any, monkeypatch: Any) -> None:
@@ -271,6 +284,12 @@ async def test_the_change_of_yesterday_pays_nothing_today(s: Any) -> None:
     assert (await s.x.budget.state()).spent == pytest.approx(0.1)
 
 
+async def test_the_cost_of_a_poll_is_known_before(s: Any) -> None:
+    assert {one.name: one.cost for one in s.x.sources if one.cost} == pytest.approx(
+        {"mentions": 0.1, "timeline": 0.1, "direct": 0.25, "quotes": 0.5}
+    )
+
+
 async def test_the_cost_is_known_before(s: Any) -> None:
     from channelmix.records import Action, Draft
 
@@ -288,3 +307,67 @@ async def test_the_cost_is_known_before(s: Any) -> None:
         Draft(channel="x", action=Action.PUBLIC_REPLY, text="stadtwerke.de", target=target)
     )
     assert {"cost", "link"} <= {one.code for one in found}
+
+
+# what is gone
+
+
+@pytest.fixture
+def asking(s: Any) -> Any:
+    """Give the app a token of its own."""
+    from attrs import evolve
+    from channelmix.config import Secret
+
+    s.x.app = evolve(s.x.app, bearer_token=Secret(s.sim.gate.bearer))
+    return s.x
+
+
+def withdrawn(*known: str, cursor: Any = None) -> Poll:
+    return Poll(source="withdrawn", known=known, cursor=cursor)
+
+
+async def test_what_is_gone_is_asked_for_in_one_job(s: Any, asking: Any) -> None:
+    private = s.sim.say("Ole Brandt", "@stadtwerke hallo")
+    private.author.protected = True
+    s.sim.remove(lost := s.sim.say("Clara Nguyen", "@stadtwerke weg damit"))
+    s.sim.compliance.slow = 1
+    begun = await asking.poll(withdrawn(s.mention.id, private.id, lost.id, "kein-beitrag"))
+    [ids] = s.sim.compliance.uploads.values()
+    assert ids == [s.mention.id, private.id, lost.id]
+    waits = await asking.poll(withdrawn(cursor=begun.cursor))
+    assert (waits.events, waits.cursor) == ((), begun.cursor)
+    done = await asking.poll(withdrawn(cursor=waits.cursor))
+    assert [(type(one), one.id) for one in said(asking, done.events)] == [
+        (Deletion, private.id),
+        (Deletion, lost.id),
+    ]
+    assert (done.cursor, done.again_in) == (None, timedelta(days=1))
+
+
+async def test_where_nobody_can_be_asked_nothing_goes_wrong(s: Any, asking: Any) -> None:
+    from attrs import evolve
+
+    assert (await s.billing.poll(withdrawn("7"))).again_in == timedelta(days=1)
+    assert (await asking.poll(withdrawn())).again_in == timedelta(days=1)
+    assert s.calls() == []
+    for status in (401, 403, 409):
+        s.sim.refuse(Answer(status=status, body={}), on="POST /2/compliance/jobs")
+        assert (await asking.poll(withdrawn("7"))).cursor is None
+    assert (await asking.poll(withdrawn(cursor={"job": "7"}))).cursor is None
+    begun = await asking.poll(withdrawn("7"))
+    s.sim.compliance.jobs[begun.cursor["job"]]["status"] = "failed"
+    assert (await asking.poll(withdrawn(cursor=begun.cursor))).cursor is None
+    asking.config = evolve(asking.config, withdrawn_days=0)
+    assert (await asking.poll(withdrawn("8"))).again_in == timedelta(days=1)
+
+
+def test_where_somebody_was_is_no_reason_to_forget_what_they_said() -> None:
+    from channelmix_twitter.withdrawn import _events
+
+    lines = [
+        '{"id": "7", "action": "delete", "reason": "scrub_geo"}',
+        '{"id": "8", "action": "delete", "reason": "suspended"}',
+        '{"id": "", "action": "delete", "reason": "deleted"}',
+        "<Error/>",
+    ]
+    assert len(list(_events("\n".join(lines)))) == 1

@@ -63,6 +63,26 @@ async def test_events_arrive_and_are_stored(s: Any, hook: Any) -> None:
     assert books.stored == 1
 
 
+async def test_an_event_that_the_plan_does_not_have_leaves_the_others(s: Any, hook: Any) -> None:
+    unknown = Answer(status=400, body={"title": "Invalid Request"})
+    s.sim.refuse(unknown, on="POST /2/activity/subscriptions")
+    await s.x.renew(s.x.services)
+    assert {one["event_type"] for one in s.sim.subscriptions} == set(EVENTS) - {min(EVENTS)}
+
+
+@pytest.mark.parametrize("app_settings", [{"budget": 10.0}], indirect=True)
+async def test_what_webhooks_cost_is_counted(s: Any, hook: Any) -> None:
+    await s.x.renew(s.x.services)
+    s.sim.say("Ole Brandt", "@stadtwerke hört mich jemand?")
+    s.sim.write("Ole Brandt", "Und hier?")
+    await s.sim.flush(repeat=2)
+    assert (await s.x.budget.state()).spent == pytest.approx(0.005 + 0.010)
+    own = s.sim.native(s.us, None, "Wir öffnen um neun.")
+    s.sim.removed(own)
+    await s.sim.flush()
+    assert (await s.x.budget.state()).spent == pytest.approx(0.015 + 0.005)
+
+
 async def test_what_was_missed_is_asked_for_again(s: Any, hook: Any) -> None:
     await s.x.renew(s.x.services)
     hook["broken"] = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -136,3 +138,19 @@ def test_nothing_that_somebody_said_is_ignored(recorded: dict[str, Any]) -> None
     saying = {name for name in ignored if '"text"' in json.dumps(recorded[name])}
     # A repost repeats what its author said before.
     assert saying == {"documented/xaa/post.repost.create.json"}
+
+
+def test_the_command_says_the_same(recorded: dict[str, Any]) -> None:
+    """`channelmix ingest` over the files as they lie there, exchanges with their requests."""
+    files = [str(RECORDED / name) for name in recorded]
+    command = [sys.executable, "-m", "channelmix", "ingest", "twitter", "--json", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=RECORDED)
+    told: dict[str, Counter[str]] = {name: Counter() for name in recorded}
+    for line in map(json.loads, done.stdout.splitlines()):
+        name = str(Path(line["file"]).relative_to(RECORDED))
+        told[name].update([f"ignored: {line['ignored']}"] if "ignored" in line else ["said"])
+    expected = {
+        name: Counter(one if one.startswith("ignored") else "said" for one in found)
+        for name, found in EXPECTED.items()
+    }
+    assert told == expected

@@ -121,6 +121,42 @@ async def test_a_refresh_token_used_twice_asks_for_a_person(s: Any) -> None:
         await s.x.poll(Poll(source="mentions"))
 
 
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_crash_while_renewing_locks_nobody_out_who_has_both_keys(
+    s: Any,
+    connected: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    token, secret = s.sim.gate.signing(s.us)
+    if connected:
+        s.x.config = evolve(s.x.config, auth="oauth1")
+        s.sim.gate.visitor = s.us
+        await log_in(s, s.x)
+        s.x.config = evolve(s.x.config, auth="oauth2")
+    else:
+        s.x.config = evolve(
+            s.x.config, access_token=Secret(token), access_token_secret=Secret(secret)
+        )
+    kept = dict(await s.x.vault.get())
+    s.clock.advance(timedelta(hours=3))
+    await s.x.poll(Poll(source="mentions"))
+    assert s.sim.sent[-1].request.headers["authorization"].startswith("Bearer ")
+    # A process died between X's answer and our commit.
+    await s.x.vault.put(kept)
+    asked = s.calls().count("POST /2/oauth2/token")
+    assert (await s.x.reply(s.answer(s.mention))).ids
+    assert len((await s.x.poll(Poll(source="mentions"))).events) == 1
+    assert s.sim.sent[-1].request.headers["authorization"].startswith("OAuth ")
+    assert s.calls().count("POST /2/oauth2/token") == asked + 1
+    assert (await s.x.renew(s.x.services)).expires_at is None
+    found = (await s.x.check(s.x.services)).findings
+    assert ("warn", "spare") in [(one.level, one.code) for one in found]
+    # Whoever connects it again by OAuth 2.0 is back.
+    s.sim.gate.visitor = s.us
+    await log_in(s, s.x)
+    await s.x.poll(Poll(source="mentions"))
+    assert s.sim.sent[-1].request.headers["authorization"].startswith("Bearer ")
+
+
 async def test_a_token_endpoint_in_trouble_is_no_loss(s: Any) -> None:
     s.clock.advance(timedelta(hours=3))
     for status, outcome in ((503, RetryLater), (429, RetryLater), (401, AuthorizationLost)):

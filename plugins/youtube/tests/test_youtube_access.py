@@ -115,6 +115,7 @@ def test_the_hub_is_answered_when_it_asks_for_a_channels_feed(y) -> None:
     for wrong in (
         {"hub.topic": "https://evil.org/feed"},
         {"hub.mode": "publish"},
+        {"hub.mode": "unsubscribe"},  # anybody can ask the hub for it
         {"hub.challenge": ""},
         {"hub.challenge": "<script>" * 100},
     ):

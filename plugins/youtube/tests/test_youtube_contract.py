@@ -105,8 +105,9 @@ async def everything(y) -> None:
     (event,) = (await y.channel.poll(Poll(source="video", argument=film.id))).events
     (mention,) = y.channel.ingest(event).inbounds
     (own,) = (await y.channel.reply(y.outgoing(Action.PUBLIC_REPLY, top))).ids
+    (said,) = (await y.channel.reply(y.outgoing(Action.PUBLIC_REPLY, None, target=chat))).ids
     parts = [
-        y.outgoing(Action.PUBLIC_REPLY, None, target=chat),
+        y.outgoing(Action.DELETE, None, target=chat, own_id=said),
         y.outgoing(Action.PUBLIC_REPLY, None, target=mention),
         y.outgoing(Action.UNHIDE, held),
         y.outgoing(Action.BAN, held),

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 from channelmix.errors import Rejected, RetryLater
-from channelmix.records import Deletion, Kind, Poll
+from channelmix.records import Action, Deletion, Kind, Message, Poll
 from channelmix_youtube.simulator_world import RefusedError
 
 
@@ -125,6 +125,108 @@ async def test_what_only_the_owner_sees_is_a_request_that_waits(y, source, statu
     assert (told.hidden, told.no_reply, told.thread) == (False, None, y.video.id)
 
 
+@pytest.mark.parametrize(("source", "status"), [("held", "heldForReview"), ("spam", "likelySpam")])
+async def test_a_reply_that_only_the_owner_sees_waits_as_well(y, texts, source, status) -> None:
+    top = y.sim.comment(y.video, "@mira", "Wie?")
+    y.sim.answer_to(top, "@eva", "So.")
+    reply = y.sim.answer_to(top, "@jonas", "Und bei mir?")
+    reply.status = status
+    assert texts(await y.walk()) == ["Wie?", "So."]
+    (told,) = await y.walk(source)
+    assert (told.text, told.hidden, told.parent) == ("Und bei mir?", True, top.id)
+    assert await y.walk(source) == []
+    reply.status = "published"
+    (told,) = await y.walk(source)
+    assert (told.id, told.hidden, told.no_reply) == (reply.id, False, None)
+
+
+async def test_a_held_reply_that_is_rejected_is_gone(y) -> None:
+    top = y.sim.comment(y.video, "@mira", "Wie?")
+    reply, other = (y.sim.answer_to(top, name, "Und bei mir?") for name in ("@jonas", "@eva"))
+    reply.status = other.status = "heldForReview"
+    assert len(await y.walk("held")) == 2
+    reply.status = "rejected"
+    (gone,) = await y.walk("held")
+    assert (type(gone), gone.id) == (Deletion, reply.id)
+
+
+async def test_a_reply_that_is_released_late_is_news_whatever_its_time(y, texts) -> None:
+    top = y.sim.comment(y.video, "@mira", "Wie?")
+    late = y.sim.answer_to(top, "@jonas", "Immer noch so?")
+    late.status = "likelySpam"
+    await y.walk("threads")
+    y.clock.advance(timedelta(hours=3))
+    y.sim.comment(y.video, "@eva", "Und?")
+    assert texts(await y.walk("threads")) == ["Und?"]
+    late.status = "published"
+    assert texts(await y.walk("threads")) == ["Immer noch so?"]
+
+
+async def test_a_comment_that_is_released_late_is_news_whatever_its_time(y, texts) -> None:
+    y.sim.comment(y.video, "@mira", "Wie?")
+    y.clock.advance(timedelta(minutes=1))
+    late = y.sim.comment(y.video, "@jonas", "Warum?", status="likelySpam")
+    await y.walk("threads")
+    y.clock.advance(timedelta(hours=3))
+    y.sim.comment(y.video, "@eva", "Und?")
+    assert texts(await y.walk("threads")) == ["Und?"]
+    late.status = "published"
+    assert texts(await y.walk("threads")) == ["Warum?"]
+
+
+async def test_what_was_there_long_before_we_began_is_no_news_when_it_comes_up(y, texts) -> None:
+    old = y.sim.comment(y.video, "@first", "alt")
+    for number in range(7):
+        y.sim.answer_to(old, f"@p{number}", "auch alt")
+    y.clock.advance(timedelta(days=10))
+    newer = y.sim.comment(y.video, "@mira", "Wie?")
+    assert texts(await y.walk("threads")) == ["Wie?"]
+    y.sim.remove(newer)
+    y.sim.answer_to(old, "@jonas", "neu")
+    assert texts(await y.walk("threads")) == ["neu"]
+
+
+async def test_what_comes_up_from_below_the_sweep_is_no_news(y, texts, monkeypatch) -> None:
+    monkeypatch.setattr("channelmix_youtube.polling.DEPTH", 1)
+    y.sim.comment(y.video, "@first", "alt")
+    y.clock.advance(timedelta(days=10))
+    newer = [y.sim.comment(y.video, f"@p{number}", "neu") for number in range(100)]
+    assert len(await y.walk("threads")) == 100
+    y.sim.remove(newer[-1])
+    assert texts(await y.walk("threads")) == []
+
+
+@pytest.mark.parametrize("others", [0, 8])
+async def test_a_reply_in_place_of_a_deleted_one_is_noticed(y, texts, others) -> None:
+    top = y.sim.comment(y.video, "@mira", "Wie?")
+    first = y.sim.answer_to(top, "@jonas", "So?")
+    for number in range(others):
+        y.sim.answer_to(top, f"@p{number}", "Auch so")
+    await y.walk("threads")
+    y.clock.advance(timedelta(hours=1))
+    y.sim.remove(first)
+    y.sim.answer_to(top, "@eva", "Anders?")
+    if others:
+        top.replies.insert(0, top.replies.pop())  # the newest is among the five that are shown
+    told = await y.walk("threads")
+    assert texts(told) == ["Anders?"]
+    assert [one.id for one in told if isinstance(one, Deletion)] == [first.id]
+
+
+async def test_one_deleted_comment_does_not_hide_what_became_of_the_others(y) -> None:
+    gone, held, rejected = (y.sim.comment(y.video, "@mira", f"Wie {n}?") for n in range(3))
+    reply = y.sim.answer_to(gone, "@jonas", "So?")
+    await y.walk("threads")
+    y.sim.remove(gone)
+    held.status, rejected.status = "heldForReview", "rejected"
+    told = await y.walk("threads")
+    deleted = {one.id for one in told if isinstance(one, Deletion)}
+    assert deleted == {gone.id, reply.id, rejected.id}
+    (changed,) = [one for one in told if not isinstance(one, Deletion)]
+    assert (changed.id, changed.hidden) == (held.id, True)
+    assert "publish it first" in changed.no_reply
+
+
 async def test_a_stale_page_token_begins_the_walk_anew_once(y, texts) -> None:
     for number in range(150):
         y.sim.comment(y.video, f"@p{number}", f"Frage {number}")
@@ -173,9 +275,24 @@ async def test_a_hundred_thousand_comments_cost_a_bounded_sweep(y, texts) -> Non
         )
     assert texts(await y.walk("threads")) == ["alt"]
     assert y.calls().count("GET commentThreads") == 10
+    assert await y.walk("threads") == []
     assert len(json.dumps(y.cursors["threads"])) < 200_000
     y.cursors.clear()
     assert texts(await y.walk()) == ["alt"]
+
+
+async def test_many_new_comments_at_once_leave_a_small_cursor(y, texts, monkeypatch) -> None:
+    monkeypatch.setattr("channelmix_youtube.polling.KNOWN", 200)
+    for number in range(1_000):
+        y.sim.comment(y.video, f"@p{number}", f"Frage {number}")
+    seen, polled = [], await y.channel.poll(Poll(source="comments"))
+    while polled.more:
+        assert len(polled.cursor["threads"]) <= 200
+        seen += polled.events
+        polled = await y.channel.poll(Poll(source="comments", cursor=polled.cursor))
+    assert len({one.key for one in [*seen, *polled.events]}) == 1_000
+    y.cursors["comments"] = polled.cursor
+    assert texts(await y.walk()) == []
 
 
 async def test_polls_never_touch_the_reserve(y) -> None:
@@ -209,6 +326,18 @@ async def test_videos_of_others_that_mention_us_are_mentions(on_stage) -> None:
         assert rules == ["Stadtwerke", "Musterstadt"]
 
 
+async def test_searches_that_are_used_up_stop_no_reply(on_stage) -> None:
+    async with on_stage(search=("Stadtwerke",)) as y:
+        y.sim.project.searches = 1
+        top = y.sim.comment(y.video, "@mira", "Wie?")
+        await y.walk("search")
+        with pytest.raises(RetryLater) as caught:
+            await y.walk("search")
+        assert caught.value.after == timedelta(hours=23)
+        assert y.brake.holds == []
+        await y.channel.reply(y.outgoing(Action.PUBLIC_REPLY, top))
+
+
 async def test_without_rules_nothing_is_searched(y) -> None:
     assert await y.walk("search") == []
     assert y.sim.sent == []
@@ -231,6 +360,9 @@ async def test_the_chat_of_a_running_stream_is_read(on_stage) -> None:
         y.sim.unsay(said)
         (gone,) = await y.walk("live")
         assert (type(gone), gone.id) == (Deletion, said.id)
+        y.sim.say(stream, "Jonas", "Und mich?")
+        y.sim.spoil_pages()
+        assert "Und mich?" in [one.text for one in await y.walk("live") if isinstance(one, Message)]
         y.sim.end(stream)
         assert await y.walk("live") == []
         assert "chat" not in (y.cursors["live"] or {})

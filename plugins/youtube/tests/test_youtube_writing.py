@@ -63,6 +63,35 @@ async def test_what_waits_for_review_is_not_answered(y) -> None:
     assert "POST comments" not in y.calls()
 
 
+async def test_our_chat_message_is_deleted_in_the_chat_and_never_changed(on_stage) -> None:
+    async with on_stage(live=True) as y:
+        stream = y.sim.video("Live", live=True)
+        y.sim.say(stream, "Mira", "Hört man mich?")
+        (target,) = await y.walk("live")
+        (own,) = (await y.channel.reply(y.outgoing(REPLY, None, "Ja!", target=target))).ids
+        with pytest.raises(Rejected, match="cannot be changed"):
+            await y.channel.reply(y.outgoing(Action.EDIT, None, target=target, own_id=own))
+        await y.channel.reply(y.outgoing(Action.DELETE, None, target=target, own_id=own))
+        assert y.sim.world.chats[stream.chat][-1].removes == own
+        await y.channel.reply(y.outgoing(Action.DELETE, None, target=target, own_id="gone"))
+
+
+async def test_what_is_too_long_for_a_chat_is_said_before_it_costs_anything(on_stage) -> None:
+    async with on_stage(live=True) as y:
+        y.sim.say(y.sim.video("Live", live=True), "Mira", "Hört man mich?")
+        (target,) = await y.walk("live")
+        draft = Draft(channel="tube", action=REPLY, target=target, text="x" * 201)
+        found = await y.channel.review(draft)
+        assert [(one.level, one.text) for one in found.findings] == [
+            ("block", "the text has 201 characters, 200 are possible in a chat")
+        ]
+        assert await y.channel.review(evolve(draft, text="x" * 200)) is None
+        assert await y.channel.review(evolve(draft, channel="another")) is None
+        with pytest.raises(Rejected, match="201 characters"):
+            await y.channel.reply(y.outgoing(REPLY, None, "x" * 201, target=target))
+        assert y.paid[1] == 0
+
+
 async def test_moderation(y) -> None:
     top = y.sim.comment(y.video, "@mira", "Kauft bei mir!")
     for action, status in (
@@ -77,6 +106,18 @@ async def test_moderation(y) -> None:
         assert (await y.channel.reconcile(part)).status == "found"
     await y.channel.reply(y.outgoing(Action.BAN, top))
     assert y.sim.world.banned == {top.author}
+
+
+async def test_the_status_of_a_reply_cannot_be_seen_and_is_set_again(y) -> None:
+    top = y.sim.comment(y.video, "@mira", "Wie?")
+    reply = y.sim.answer_to(top, "@jonas", "Kauft bei mir!")
+    part = y.outgoing(Action.HIDE, reply)
+    await y.channel.reply(part)
+    assert reply.status == "heldForReview"
+    assert (await y.channel.reconcile(part)).status == "absent"
+    await y.channel.reply(part)  # does no harm
+    await y.channel.reply(y.outgoing(Action.DELETE, reply))
+    assert (await y.channel.reconcile(y.outgoing(Action.DELETE, reply))).status == "found"
 
 
 async def test_our_own_words_can_be_changed_and_deleted(y) -> None:

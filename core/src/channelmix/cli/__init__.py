@@ -115,8 +115,11 @@ def channelmix(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0, 1 (failed or refused) or 2 (usage, configuration)."""
-    call = Call()
+    """Run the command line and exit: 0, 1 (failed or refused) or 2 (usage, configuration).
+
+    Without `arguments` they are those of this process, and the process may be copied.
+    """
+    call = Call(apart=arguments is None)
     try:
         code = channelmix.main(arguments, prog_name="channelmix", standalone_mode=False, obj=call)
     except Exception as error:

@@ -16,7 +16,7 @@ import click
 from attrs import define
 
 from channelmix import config, connecting
-from channelmix.cli import desks, output
+from channelmix.cli import apart, desks, output
 from channelmix.cli.call import Call
 from channelmix.desk import Desk
 from channelmix.errors import NotFound, Refused
@@ -57,7 +57,7 @@ def connect_command(
     """
     if redirect_uri and not paste:
         raise click.UsageError("--redirect-uri goes with --paste: nothing would wait there")
-    settings = config.load(call.config)
+    settings = config.load(call.config, broken=apart.broken(call))
     if channel not in settings.channels:
         raise NotFound(f"there is no channel {channel}{did_you_mean(channel, settings.channels)}")
 

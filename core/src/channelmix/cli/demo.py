@@ -22,6 +22,7 @@ from channelmix.cli.proof import print_ledger
 from channelmix.demo.clock import DayClock
 from channelmix.demo.comparison import Check
 from channelmix.demo.day import DAY, Day, Report
+from channelmix.demo.staff import Pointed
 from channelmix.demo.stage import Stage, stage
 from channelmix.records import Action, Happening, TicketState
 from channelmix.store.views import Ticket
@@ -207,6 +208,8 @@ def _summary(report: Report) -> None:
     print_ledger(report.ledger)
     output.say("")
     _print_agents(report.agents)
+    output.say("")
+    _print_pointed(report.pointed)
     for network, checks in report.checks.items():
         output.say("")
         _print_checks(network, checks)
@@ -218,6 +221,13 @@ def _print_agents(agents: Mapping[str, Mapping[str, int]]) -> None:
     for name, states in agents.items():
         output.row(listing, name, *(states.get(state) for state in TicketState))
     output.show(listing, empty="No tickets.")
+
+
+def _print_pointed(pointed: Mapping[Pointed, int]) -> None:
+    listing = output.table("asked on", "answers", "that name a tutorial of", "title*")
+    for one, times in sorted(pointed.items()):
+        output.row(listing, one.asked_on, times, one.source.partition(":")[2], one.title)
+    output.show(listing, empty="No answer named a tutorial.")
 
 
 def _print_checks(network: str, checks: tuple[Check, ...]) -> None:
@@ -242,5 +252,6 @@ def _document(report: Report) -> dict[str, Any]:
         network: [{**output.plain(one), "holds": one.holds} for one in found]
         for network, found in report.checks.items()
     }
-    whole: dict[str, Any] = output.plain(evolve(report, checks={}))
-    return {**whole, "ledger": ledger, "checks": checks, "good": report.good}
+    pointed = [{**one._asdict(), "answers": times} for one, times in report.pointed.items()]
+    whole: dict[str, Any] = output.plain(evolve(report, checks={}, pointed={}))
+    return {**whole, "ledger": ledger, "pointed": pointed, "checks": checks, "good": report.good}

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 
 from channelmix import config, log
+from channelmix.cli import apart
 from channelmix.cli.call import Call
 from channelmix.desk import Desk
 from channelmix.settings import Settings
@@ -52,9 +53,10 @@ def settings_of(call: Call) -> Settings:
 
     Raises: `ConfigError`.
     """
-    settings = config.load(call.config, secrets="optional")
+    broken = apart.broken(call)
+    settings = config.load(call.config, secrets="optional", broken=broken)
     # The database's own address can be a secret too; without it there is no desk.
-    return settings if settings.desk.store else config.load(call.config)
+    return settings if settings.desk.store else config.load(call.config, broken=broken)
 
 
 def on_desk(
@@ -62,9 +64,10 @@ def on_desk(
 ) -> T:
     """Open the desk without letting it work, do `job`, close it."""
     quiet(call)
+    known = settings or settings_of(call)
 
     async def whole() -> T:
-        async with Desk.open(settings or settings_of(call), work=False) as desk:
+        async with Desk.open(known, work=False) as desk:
             return await job(desk)
 
     return asyncio.run(whole())

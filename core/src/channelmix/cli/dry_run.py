@@ -10,6 +10,7 @@ import attrs
 from attrs import evolve, field, frozen
 
 from channelmix import config
+from channelmix.cli import apart
 from channelmix.cli.call import Call
 from channelmix.discovery import installed
 from channelmix.dispatch import Dispatch
@@ -96,10 +97,10 @@ def only(call: Call, name: str) -> Settings:
 
     Raises: `ConfigError`, `NotFound`, `PluginUnavailable`.
     """
-    known: Settings = Settings()
+    known, broken = Settings(), apart.broken(call, [name])
     if call.named or call.config.exists():
-        known = config.load(call.config, secrets="optional")
-    if why := known.unavailable.get(name):
+        known = config.load(call.config, secrets="optional", broken=broken)
+    if why := known.unavailable.get(name) or broken.get(name):
         raise PluginUnavailable(why)
     channel = known.channels.get(name)
     if channel is None:

@@ -17,7 +17,8 @@ from channelmix.cli import desks, output
 from channelmix.cli.assembled import assembled
 from channelmix.cli.call import Call
 from channelmix.cli.dry_run import DryRun, Read, only
-from channelmix.errors import PluginUnavailable
+from channelmix.errors import InvalidPayload, PluginUnavailable
+from channelmix.payloads import decode, encode, obj
 from channelmix.records import INBOUNDS, Echo, Ignored, Inbound
 from channelmix.settings import Settings
 
@@ -57,8 +58,9 @@ def ingest_command(
     """Show what raw payloads would become; store nothing.
 
     Calls nobody and needs no credentials. CHANNEL is a configured channel, or the name of a
-    network. FILE is a webhook body or the answer to a poll; `-` is standard input. With
-    --headers it exits with 1 if a file is refused.
+    network. FILE is a webhook body or the answer to a poll, also as a recorded exchange
+    (`{"request": …, "response": {"body": …}}`); `-` is standard input. With --headers it exits
+    with 1 if a file is refused.
     """
     desks.quiet(call)
     given = None if headers is None else _headers(_bytes(headers))
@@ -113,14 +115,28 @@ async def _all(
 
 
 async def _open(run: DryRun, file: Path, headers: Mapping[str, str] | None) -> Opened:
-    body: bytes | None = _bytes(file)
+    given = _bytes(file)
+    body: bytes | None = _answered(given)
     if headers is not None:
-        received = await run.receive(body or b"", headers)
+        received = await run.receive(given, headers)
         if received.refused is not None:
             return Opened(file=str(file), refused=received.refused)
         body = received.payload
     reads = () if body is None else tuple(await run.read(body))
     return Opened(file=str(file), reads=reads)
+
+
+def _answered(given: bytes) -> bytes:
+    """Return what the network said, where a recording has what it was asked beside it."""
+    try:
+        exchange = obj(decode(given))
+    except InvalidPayload:
+        return given
+    answer = obj(exchange.get("response"))
+    if exchange.keys() != {"request", "response"} or "body" not in answer:
+        return given
+    said = answer["body"]
+    return said.encode("utf-8", "replace") if isinstance(said, str) else encode(said)
 
 
 def _lines(one: Opened) -> Iterator[dict[str, Any]]:

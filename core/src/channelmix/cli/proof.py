@@ -162,12 +162,21 @@ def _forecast(told: Forecast, zone: ZoneInfo) -> str:
     return f"polls wait from {output.when(told.polls_until, zone)} on, {left}"
 
 
+def _price(channel: ChannelLine, cost: float | None) -> str:
+    """Say what a poll costs, where that is counted."""
+    if cost is None or channel.spending is None:
+        return ""
+    return f"{figure(cost)} {channel.spending.unit}"
+
+
 def _paused(channel: ChannelLine) -> list[str]:
     return [f"{hook} is paused" for hook in channel.breakers]
 
 
 def _print_sources(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
-    listing = output.table("channel", "source", "polled", "next", "cursor*", "error*")
+    listing = output.table(
+        "channel", "source", "polled", "next", "costs up to", "cursor*", "error*"
+    )
     for channel in found:
         for source in channel.sources:
             output.row(
@@ -176,6 +185,7 @@ def _print_sources(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
                 source["source"],
                 output.when(source["polled_at"], zone),
                 output.when(source["next_at"], zone),
+                _price(channel, source["cost"]),
                 source["cursor"],
                 source["error"],
                 style=_colour(good=source["error"] is None),

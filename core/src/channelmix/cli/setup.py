@@ -14,7 +14,7 @@ import click
 
 from channelmix import config
 from channelmix.assembly import mask_of
-from channelmix.cli import desks, output
+from channelmix.cli import apart, desks, output
 from channelmix.cli.assembled import assembled
 from channelmix.cli.call import Call
 from channelmix.cli.starter import starter
@@ -35,7 +35,7 @@ def init_command(call: Call, path: Path | None, *, force: bool) -> None:
 
     It has every setting of every installed network, with its help.
     """
-    classes, problems = _classes()
+    classes, problems = _classes(call)
     target = path or call.config
     try:
         with target.open("w" if force else "x", encoding="utf-8") as file:
@@ -48,11 +48,13 @@ def init_command(call: Call, path: Path | None, *, force: bool) -> None:
     )
 
 
-def _classes() -> tuple[dict[str, type[Plugin]], dict[str, str]]:
+def _classes(call: Call) -> tuple[dict[str, type[Plugin]], dict[str, str]]:
     """Import everything installed; return the classes, and what is wrong with the others."""
     classes: dict[str, type[Plugin]] = {}
-    problems: dict[str, str] = {}
+    problems = dict(apart.broken(call, installed()))
     for name, one in installed().items():
+        if name in problems:
+            continue
         try:
             classes[name] = one.load()
         except PluginUnavailable as error:
@@ -61,13 +63,15 @@ def _classes() -> tuple[dict[str, type[Plugin]], dict[str, str]]:
 
 
 @click.command("schema")
-def schema_command() -> None:
+@click.pass_obj
+def schema_command(call: Call) -> None:
     """Print a JSON Schema of the configuration.
 
     With everything that is installed.
     """
-    classes, problems = _classes()
-    for name, why in problems.items():
+    classes, problems = _classes(call)
+    for name in problems.keys() - call.broken.keys():  # of those it was told
+        why = problems[name]
         click.echo(f"left out: {name}: {why}", err=True)
     output.print_json(json_schema(classes))
 
@@ -101,7 +105,7 @@ def check_command(call: Call, *, online: bool, as_json: bool) -> None:
     mistakes in the file, and with 1 for anything else that is wrong.
     """
     desks.quiet(call)
-    settings = config.load(call.config)
+    settings = config.load(call.config, broken=apart.broken(call))
     disabled = asyncio.run(_disabled(settings))
     answers = desks.on_desk(call, _online, settings=settings) if online else {}
     mask = mask_of(settings)

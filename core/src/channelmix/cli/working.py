@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
@@ -25,6 +26,8 @@ from channelmix.hookspecs import Plugin
 from channelmix.log import get_logger
 from channelmix.loops import cancel
 from channelmix.settings import Settings
+from channelmix.store import beside
+from channelmix.store.engine import Store
 from channelmix.supervisor import DRAIN_SECONDS
 from channelmix.watchdog import STDERR, Watchdog
 
@@ -33,6 +36,10 @@ WEB = "channelmix.web"
 NO_WEB = (
     "channelmix-web is not installed: no webhooks are taken, every source is polled instead; "
     "install channelmix-web to take them"
+)
+BESIDE = (
+    "store {}: another `channelmix run` works on it too; they share events and replies, and "
+    "nothing is done twice; stop one of them if that is not meant"
 )
 START_SECONDS = 120.0
 """How long it may take until the event loop turns: plugins are imported before."""
@@ -89,6 +96,7 @@ class Work:
         if self.handover is not None:
             desk.dispatch.calling = self.handover.note()
             self.handover.begin(Begun(thread=threading.get_ident(), homes=homes))
+        desk.poison.update(self.orders.poison)
         for pause in self.orders.pauses:
             desk.dispatch.pause(pause)
         dog = Watchdog(
@@ -106,12 +114,16 @@ class Work:
     async def _open(self, desk: Desk, serve: Serve | None) -> None:
         """Work until cancelled. The server stops first, then what the desk has under way."""
         async with desk:
-            if serve is None:
-                self._up()
-                await asyncio.Event().wait()
-            else:
-                started = partial(self._announce, desk)
-                await serve(desk, host=self.host, port=self.port, started=started)
+            with _counted(desk.store):
+                await self._serve(desk, serve)
+
+    async def _serve(self, desk: Desk, serve: Serve | None) -> None:
+        if serve is None:
+            self._up()
+            await asyncio.Event().wait()
+        else:
+            started = partial(self._announce, desk)
+            await serve(desk, host=self.host, port=self.port, started=started)
 
     def _announce(self, desk: Desk, url: str) -> None:
         """Print what to tell the networks."""
@@ -127,6 +139,18 @@ class Work:
     def _up(self) -> None:
         if self.handover is not None:
             self.handover.up()
+
+
+@contextmanager
+def _counted(store: Store) -> Iterator[None]:
+    """Say so if another `run` works on the same file, which is allowed; on a server it is usual."""
+    if store.url.get_backend_name() != "sqlite":
+        yield
+        return
+    with beside.counted(str(store.url.database)) as others:
+        if others:
+            click.echo(BESIDE.format(store.place), err=True)
+        yield
 
 
 def _entry(name: str) -> Any:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from attrs import define, field, frozen
 
 from channelmix.demo.comparison import Check, compare
-from channelmix.demo.staff import Staff, Tell
+from channelmix.demo.staff import Pointed, Staff, Tell
 from channelmix.demo.stage import Cast, Stage
 from channelmix.loops import holding, wait
 from channelmix.store import schema as s
@@ -43,6 +43,8 @@ class Report:
     ledger: Ledger
     agents: Mapping[str, Mapping[str, int]]
     """For each agent, how many tickets are in which state."""
+    pointed: Mapping[Pointed, int]
+    """Which tutorials the staff named in its answers, and how often."""
     checks: Mapping[str, tuple[Check, ...]]
     """For each network, what it was asked to confirm."""
 
@@ -190,6 +192,7 @@ class Day:
             settled=settled and await desk.settled(),
             ledger=await desk.ledger(),
             agents=await desk.store.read(_by_agent),
+            pointed=self._staff.pointed,
             checks={one.name: await self._check(one) for one in self.stage.cast},
         )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
+from typing import NamedTuple
 
 from attrs import define, field
 
@@ -17,10 +19,22 @@ from channelmix.store import feed
 from channelmix.store.views import MessageLine, Ticket
 
 COORDINATOR = "petra"
+SURE = 0.4
+"""How sure a tutorial must be to be named in an answer."""
 LEFT_OPEN = 0.12
 """The share of requests that nobody of the demo answers."""
 PUBLIC = {Kind.COMMENT, Kind.POST}
 Tell = Callable[[Happening, Ticket], None]
+
+
+class Pointed(NamedTuple):
+    """A tutorial that was named in an answer."""
+
+    asked_on: str
+    """The channel of the ticket."""
+    title: str
+    source: str
+    """Where it comes from: `library:` and the channel that published it."""
 
 
 @define(eq=False, kw_only=True)
@@ -32,6 +46,8 @@ class Staff:
     random: Random
     patience: tuple[float, float] = (120, 5400)
     """Seconds of the desk's time between a question and its answer, at least and at most."""
+    pointed: Counter[Pointed] = field(factory=Counter, init=False)
+    """Which tutorials were named in answers, and how often."""
     _todo: dict[int, datetime] = field(factory=dict, init=False)
     _skipped: set[int] = field(factory=set, init=False)
     _seen: int = field(default=0, init=False)
@@ -129,7 +145,21 @@ class Staff:
                 line.id, self._words(ticket, text, private=True), agent=agent, private=True
             )
         else:
-            await desk.reply(line.id, self._words(ticket, text), agent=agent)
+            await self._point_or_say(ticket, self._words(ticket, text))
+
+    async def _point_or_say(self, ticket: Ticket, words: str) -> None:
+        """Answer with a tutorial if one fits the question and the answer, else with words."""
+        desk, line, agent = self.desk, ticket.line, _agent(ticket)
+        best = next(iter(await desk.suggest(line.id)), None)
+        if best is not None and best.article is not None and best.confidence >= SURE:
+            try:
+                await desk.reply(line.id, f"{words}\n{best.text}", agent=agent)
+            except ChannelmixError:
+                pass  # it got too long: without the tutorial, then
+            else:
+                self.pointed[Pointed(line.channel, best.article.title, best.source)] += 1
+                return
+        await desk.reply(line.id, words, agent=agent)
 
     def _words(self, ticket: Ticket, text: str, *, private: bool = False) -> str:
         return phrases.answer(

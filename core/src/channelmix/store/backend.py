@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from attrs import define
@@ -12,6 +12,7 @@ from attrs import define
 from channelmix.errors import StoreError
 
 READERS = 2
+NO_ROOM = "; make room on its disk: the work goes on by itself then, and nothing was lost"
 
 
 @define(eq=False, kw_only=True)
@@ -48,6 +49,15 @@ class Backend:
         """Let `others` look at its `stop` at once."""
 
     def trouble(self, error: BaseException) -> StoreError:
-        """Say in one line what is wrong with the database."""
+        """Say in one line what is wrong with the database, and what to do where that is known."""
         cause = getattr(error, "orig", None) or error
-        return StoreError(f"store {self.place}: {' '.join(str(cause).split())}")
+        hint = NO_ROOM if self.no_room(cause) else ""
+        return StoreError(f"store {self.place}: {' '.join(self.said(cause).split())}{hint}")
+
+    def said(self, cause: Any) -> str:
+        """Return the driver's words for what went wrong."""
+        return str(cause)
+
+    def no_room(self, cause: Any) -> bool:
+        """Say whether the disk is full."""
+        raise NotImplementedError

@@ -21,6 +21,7 @@ COLLISIONS = frozenset({"40001", "40P01"})
 TROUBLE = frozenset({"08", "40", "53", "57", "58"})
 """The same, classes: connection, rollback, resources, operator, system."""
 LOCK_TIMEOUT = "55P03"
+DISK_FULL = "53100"
 
 
 _INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from channelmix.errors import StoreError
 from channelmix.store import migrate
 from channelmix.store.backend import READERS, Backend
-from channelmix.store.dialect import in_the_way
+from channelmix.store.dialect import in_the_way, in_trouble
 
 T = TypeVar("T")
 Job = tuple[Callable[[sa.Connection], Any], "asyncio.Future[Any]"]
@@ -254,11 +254,17 @@ def _run(
 def _run_apart(
     connection: sa.Connection, job: Callable[[sa.Connection], Any], future: asyncio.Future[Any]
 ) -> Outcome:
-    """Run one job; if it fails, undo it alone."""
+    """Run one job; if it fails, undo it alone.
+
+    Raises: what the database is in trouble with, as a full disk: SQLite may have undone the whole
+    transaction then, with the jobs that went well.
+    """
     savepoint = connection.begin_nested()
     try:
         value = job(connection)
-    except Exception as error:  # noqa: BLE001 - it goes to the one who waits for this job
+    except Exception as error:
+        if isinstance(error, DBAPIError) and in_trouble(error):
+            raise
         savepoint.rollback()
         return future, None, error
     savepoint.commit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,6 +70,25 @@ def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
     if total:
         announce(connection)
     return total
+
+
+def fresh(
+    connection: sa.Connection, arrivals: Sequence[Arrival], wanted: Callable[[RawEvent], bool]
+) -> list[RawEvent]:
+    """Return those of the events about to be stored that are `wanted` and not known yet."""
+    found = {
+        (arrival.scope, _short(event.key)): event
+        for arrival in arrivals
+        for event in arrival.events
+        if wanted(event)
+    }
+    raw = s.raw_events.c
+    for scope in {scope for scope, _ in found}:
+        keys = [key for one, key in found if one == scope]
+        known = sa.select(raw.key).where(raw.scope == scope, raw.key.in_(keys))
+        for key in connection.execute(known).scalars():
+            del found[scope, key]
+    return list(found.values())
 
 
 def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[RawEvent]) -> None:

@@ -19,7 +19,7 @@ from attrs import field, frozen
 from channelmix.records import Action, Attachment, Message, OutboxState, Outgoing
 from channelmix.store import items
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, run
+from channelmix.store.dialect import add, among, numbers, run
 from channelmix.store.types import Time
 
 HOLDING_UP = (
@@ -86,14 +86,14 @@ class Claimed:
     outgoing: Outgoing
 
 
-_ACCEPT = s.outbox.insert().returning(s.outbox.c.id, sort_by_parameter_order=True)
-_ACCEPT_PARTS = s.outbox_parts.insert()
-
-
 def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetime) -> list[int]:
     """Write actions and their parts; return their ids."""
+    if not accepted:
+        return []
+    made = list(numbers(connection, s.outbox, len(accepted)))
     boxes = [
         {
+            "id": box,
             "ticket_id": one.ticket,
             "channel": one.channel,
             "action": one.action,
@@ -107,11 +107,9 @@ def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetim
             "created_at": now,
             "state": one.state,
         }
-        for one in accepted
+        for box, one in zip(made, accepted, strict=True)
     ]
-    if not boxes:
-        return []
-    made = list(connection.execute(_ACCEPT, boxes).scalars())
+    add(connection, s.outbox, boxes)
     parts = [
         {
             "outbox_id": box,
@@ -125,7 +123,7 @@ def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetim
         for box, one in zip(made, accepted, strict=True)
         for index, part in enumerate(one.parts)
     ]
-    run(connection, _ACCEPT_PARTS, parts)
+    add(connection, s.outbox_parts, parts)
     return made
 
 

@@ -107,11 +107,13 @@ class Postgresql(Backend):
         with contextlib.suppress(SQLAlchemyError, StoreError), self.writing.begin() as connection:
             dialect.announce(connection)
 
-    def trouble(self, error: BaseException) -> StoreError:
-        """Say in one line what is wrong; the server's own words come without its details."""
-        cause = getattr(error, "orig", None) or error
-        said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
-        return StoreError(f"store {self.place}: {' '.join(said.split())}")
+    def said(self, cause: Any) -> str:
+        """Return the server's own words, without its details."""
+        return getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+
+    def no_room(self, cause: Any) -> bool:
+        """Say whether the server's disk is full."""
+        return getattr(cause, "sqlstate", None) == dialect.DISK_FULL
 
 
 def _engine(url: sa.URL, isolation: Any, connections: int, token: str) -> sa.Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ PRAGMAS = (
     # of an index are written again before long; the default of 1,000 copies each many times.
     "wal_autocheckpoint=8000",
 )
+FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 PATIENCE = 15
 """Seconds that a write waits for one of another process."""
 PULSE = 0.1
@@ -63,6 +65,10 @@ class Sqlite(Backend):
                 if seen != (seen := self._version()):
                     yield
             stop.wait(PULSE)
+
+    def no_room(self, cause: Any) -> bool:
+        """Say whether the disk is full; SQLite's index of its log tells it in words of its own."""
+        return getattr(cause, "sqlite_errorcode", None) in FULL
 
     def _version(self) -> Any:
         """Return a number that another process' commit changes."""

@@ -109,7 +109,7 @@ def ingest(raw: RawEvent, *, username: str) -> Ingested:
     Raises: `InvalidPayload`.
     """
     body = _decode(raw.body)
-    seen_at = _time(body.get("seen_at")) or raw.received_at
+    seen_at = time(body.get("seen_at")) or raw.received_at
     if isinstance(body.get("gone"), str):
         return Ingested(inbounds=(Deletion(id=body["gone"], at=seen_at, thread=body["gone"]),))
     pin = body.get("pin")
@@ -176,7 +176,7 @@ def _own(pin: Mapping[str, Any], username: str, seen_at: datetime) -> Message:
         id=pin_id,
         kind=Kind.POST,
         thread=pin_id,
-        sent_at=_time(pin.get("created_at")) or seen_at,
+        sent_at=time(pin.get("created_at")) or seen_at,
         author=Identity(id=username, handle=username, url=f"https://www.pinterest.com/{username}/"),
         text=text or None,
         attachments=_media(pin),
@@ -249,13 +249,13 @@ def _short(text: str, most: int = 60) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def _time(value: Any) -> datetime | None:
+def time(value: Any) -> datetime | None:
     """Read a time; Pinterest's are UTC and name no zone (`2024-01-01T10:10:40`)."""
     try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        read = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return time.replace(tzinfo=time.tzinfo or UTC) if time else None
+    return read.replace(tzinfo=read.tzinfo or UTC) if read else None
 
 
 def _decode(body: bytes) -> dict[str, Any]:

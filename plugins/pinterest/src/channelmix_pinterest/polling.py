@@ -2,17 +2,20 @@
 
 A cursor is plain JSON: `pins` has for each pin `[comments, reactions, rises, content, walk]` as it
 was seen last, `walk` the number of this walk through the list, `bookmark` the page to read next,
-`pages` how many pages this walk has read, and `known` whether a whole walk was done before: what
-the very first walk finds is where we begin, not news. `boards` has the name of each board, and
-`named_at` is when they were read, in seconds since 1970: a pin tells its board by number only.
+`pages` how many pages this walk has read, `began` when it began, and `since` when the last whole
+walk did (None: there was none). Only a pin that was made since then began without comments; what
+another has is where we begin, not news, whether it is the very first walk that finds it or one
+after a list that was not complete. `boards` has the name of each board, and `named_at` is when they
+were read, in seconds since 1970: a pin tells its board by number only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 from attrs import Factory, asdict, define, evolve
 from channelmix.errors import PluginError, Rejected
 from channelmix.payloads import objects, words
@@ -34,6 +37,10 @@ BOARDS = 8
 MEASURING = 20
 """For how many risen pins of one page analytics are read."""
 SPAN = timedelta(days=30)
+LATE = timedelta(hours=1)
+"""How long it may take until a new pin is listed."""
+CONFIRMED = 5
+"""How many pins that are not listed any more are asked for in one walk: 240 calls a day."""
 SOURCES = (Source(name=parsing.SOURCE, every=OFTEN),)
 
 
@@ -43,7 +50,8 @@ class _Cursor:
     walk: int = 0
     bookmark: str | None = None
     pages: int = 0
-    known: bool = False
+    began: str | None = None
+    since: str | None = None
     boards: dict[str, str | None] = Factory(dict)
     named_at: float = 0.0
 
@@ -54,6 +62,7 @@ class _Cursor:
 async def poll(api: Api, wanted: Poll) -> Polled:
     """Read one page of our pins. Raises: `RetryLater`, `AuthorizationLost`, `Rejected`."""
     cursor = _cursor(wanted.cursor)
+    cursor.began = cursor.began or api.clock.now().isoformat()
     try:
         page = await api.get("pins", _query(cursor.bookmark))
     except Refusal:
@@ -76,9 +85,10 @@ async def poll(api: Api, wanted: Poll) -> Polled:
     if isinstance(following, str) and following and following != cursor.bookmark:
         cursor.bookmark = following
         return Polled(events=tuple(events), cursor=cursor.saved(), more=True)
-    events += [parsing.event({"gone": pin, "seen_at": seen_at}) for pin in _gone(cursor)]
+    gone = await _gone(api, cursor)
+    events += [parsing.event({"gone": pin, "seen_at": seen_at}) for pin in gone]
     again_in = max(OFTEN, timedelta(days=1) * cursor.pages / CALLS)
-    done = evolve(_begun_anew(cursor), known=True)
+    done = evolve(_begun_anew(cursor), since=cursor.began)
     return Polled(events=tuple(events), cursor=done.saved(), again_in=again_in)
 
 
@@ -89,14 +99,15 @@ def _cursor(saved: Any) -> _Cursor:
         walk=int(known.get("walk", 0)),
         bookmark=known.get("bookmark"),
         pages=int(known.get("pages", 0)),
-        known=known.get("known") is True,
+        began=known.get("began"),
+        since=known.get("since"),
         boards=dict(known.get("boards", {})),
         named_at=float(known.get("named_at", 0)),
     )
 
 
 def _begun_anew(cursor: _Cursor) -> _Cursor:
-    return evolve(cursor, walk=cursor.walk + 1, bookmark=None, pages=0)
+    return evolve(cursor, walk=cursor.walk + 1, bookmark=None, pages=0, began=None)
 
 
 def _query(bookmark: str | None) -> dict[str, str]:
@@ -112,8 +123,7 @@ def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
     board = cursor.boards.get(str(pin.get("board_id")))
     pin_id, now, says = str(pin["id"]), parsing.counts(pin), parsing.content(pin, board)
     row = cursor.pins.get(pin_id)
-    # A pin that came after the first whole walk had no comments when we began.
-    before = [row[0], row[1]] if row else ([0, 0] if cursor.known else None)
+    before = [row[0], row[1]] if row else ([0, 0] if _is_new(pin, cursor.since) else None)
     rises = row[2] if row else 0
     rose = now is not None and before is not None and now[0] > before[0]
     kept = list(now) if now is not None else before or [0, 0]
@@ -124,12 +134,29 @@ def _seen(cursor: _Cursor, pin: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**seen, "board": board} if board else seen
 
 
-def _gone(cursor: _Cursor) -> list[str]:
-    """Forget the pins that a whole walk did not show, and name them."""
-    missing = [pin for pin, row in cursor.pins.items() if row[4] != cursor.walk]
-    for pin in missing:
-        del cursor.pins[pin]
-    return missing
+def _is_new(pin: Mapping[str, Any], since: str | None) -> bool:
+    """Say whether a pin was made since the last whole walk began."""
+    made = parsing.time(pin.get("created_at"))
+    return bool(since and made and made >= datetime.fromisoformat(since) - LATE)
+
+
+async def _gone(api: Api, cursor: _Cursor) -> list[str]:
+    """Forget the pins that a whole walk did not show and Pinterest has no more, and name them.
+
+    A list can be incomplete for once, so each is asked for: those first that are missed longest.
+    """
+    missing = sorted((row[4], pin) for pin, row in cursor.pins.items() if row[4] != cursor.walk)
+    gone = []
+    for _, pin in missing[:CONFIRMED]:
+        try:
+            await api.get(f"pins/{pin}")
+        except Refusal as refusal:
+            if refusal.status == httpx.codes.NOT_FOUND:
+                del cursor.pins[pin]
+                gone.append(pin)
+                continue
+        cursor.pins[pin][4] = cursor.walk
+    return gone
 
 
 async def _name_boards(api: Api, cursor: _Cursor, pins: list[dict[str, Any]]) -> None:
@@ -176,6 +203,8 @@ async def _measure(api: Api, changed: list[dict[str, Any]]) -> None:
     for one in risen[:MEASURING]:
         try:
             told = await api.get(f"pins/{one['pin']['id']}/analytics", query)
+        except Refusal:
+            continue
         except PluginError:
             return
         one["analytics"] = _summary(told)

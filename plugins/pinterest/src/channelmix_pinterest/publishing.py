@@ -34,7 +34,7 @@ from channelmix_pinterest.client import Api, Json, Refusal, request
 from channelmix_pinterest.config import PinterestConfig
 from channelmix_pinterest.parsing import link
 
-TITLE, LINK, DESCRIPTION = 100, 2048, 800
+TITLE, LINK, DESCRIPTION, ALT_TEXT = 100, 2048, 800, 500
 IMAGES = frozenset({"image/jpeg", "image/png"})
 """What `content_type` of a picture may be."""
 PROCESSING = timedelta(seconds=15)
@@ -87,9 +87,8 @@ class Publisher:
             "description": outgoing.text,
             "media_source": await self._source(outgoing),
         }
-        pin |= {
-            name: outgoing.details[name] for name in ("title", "link") if name in outgoing.details
-        }
+        given = outgoing.details
+        pin |= {name: given[name] for name in ("title", "link", "alt_text") if name in given}
         made = await self.api.send("POST", "pins", pin)
         if not isinstance(made.get("id"), str):
             raise Uncertain("POST /pins: the answer names no pin")
@@ -203,6 +202,7 @@ def review(draft: Draft, config: PinterestConfig) -> tuple[Finding, ...]:
     if draft.action is not Action.PUBLISH:
         return ()
     title, address = draft.details.get("title", ""), draft.details.get("link", "")
+    alt_text = draft.details.get("alt_text", "")
     found = []
     if board_for(config, draft.details) is None:
         found.append(_block("board", _no_board(config, draft.details)))
@@ -211,6 +211,10 @@ def review(draft: Draft, config: PinterestConfig) -> tuple[Finding, ...]:
     if len(title) > TITLE:
         found.append(
             _block("title", f"the title has {len(title)} characters, {TITLE} are possible")
+        )
+    if len(alt_text) > ALT_TEXT:
+        found.append(
+            _block("alt", f"the alt text has {len(alt_text)} characters, {ALT_TEXT} are possible")
         )
     if len(address) > LINK:
         found.append(_block("link", f"the link has {len(address)} characters, {LINK} are possible"))

@@ -30,27 +30,24 @@ from channelmix.testing.simulator import Answer, Event, Outcome, Request, Simula
 from channelmix_pinterest.client import category
 from channelmix_pinterest.config import SCOPES
 
+_READ = frozenset({"boards:read", "pins:read"})
+_WRITE = _READ | {"boards:write", "pins:write"}
 _CALLS: tuple[tuple[str, str, frozenset[str], frozenset[str]], ...] = (
-    (
-        "GET",
-        r"pins",
-        frozenset({"bookmark", "page_size", "pin_metrics", "pin_filter"}),
-        frozenset(),
-    ),
-    ("POST", r"pins", frozenset(), frozenset({"pins:write", "boards:write"})),
-    ("GET", r"pins/(?P<pin>\d+)", frozenset({"pin_metrics"}), frozenset({"pins:read"})),
-    ("PATCH", r"pins/(?P<pin>\d+)", frozenset(), frozenset({"pins:write"})),
-    ("DELETE", r"pins/(?P<pin>\d+)", frozenset(), frozenset({"pins:write"})),
+    ("GET", r"pins", frozenset({"bookmark", "page_size", "pin_metrics", "pin_filter"}), _READ),
+    ("POST", r"pins", frozenset(), _WRITE),
+    ("GET", r"pins/(?P<pin>\d+)", frozenset({"pin_metrics"}), _READ),
+    ("PATCH", r"pins/(?P<pin>\d+)", frozenset(), _WRITE),
+    ("DELETE", r"pins/(?P<pin>\d+)", frozenset(), _WRITE),
     (
         "GET",
         r"pins/(?P<pin>\d+)/analytics",
         frozenset({"start_date", "end_date", "metric_types", "app_types", "split_field"}),
-        frozenset({"pins:read"}),
+        _READ,
     ),
     ("GET", r"boards", frozenset({"bookmark", "page_size", "privacy"}), frozenset({"boards:read"})),
     ("GET", r"boards/(?P<board>\d+)", frozenset(), frozenset({"boards:read"})),
     ("GET", r"user_account", frozenset(), frozenset({"user_accounts:read"})),
-    ("POST", r"media", frozenset(), frozenset({"pins:write"})),
+    ("POST", r"media", frozenset(), frozenset({"pins:read", "pins:write"})),
     ("GET", r"media/(?P<media>\d+)", frozenset(), frozenset({"pins:read"})),
 )
 """Method, path, what the query may name, and the scopes it takes."""
@@ -111,6 +108,8 @@ class PinterestSimulator(Simulator):
     """For a rate category, how many calls are left of this minute."""
     processing: int = 1
     """How often a video is still being processed when it is asked about."""
+    incomplete: bool = False
+    """The list of pins is empty for once, though they are there."""
     pins: dict[str, Pin] = field(factory=dict)
     boards: dict[str, str] = field(factory=lambda: {"900001": "How-to", "900002": "Garden"})
     _access: dict[str, datetime] = field(factory=dict)
@@ -304,7 +303,8 @@ class PinterestSimulator(Simulator):
         metrics = request.query.get("pin_metrics") == "true"
         if "pin" in found:
             return Answer(body=self._show(self._pin(found), metrics=metrics))
-        newest = sorted(self.pins.values(), key=lambda one: one.id, reverse=True)
+        listed = () if self.incomplete else self.pins.values()
+        newest = sorted(listed, key=lambda one: one.id, reverse=True)
         return self._page(request, [self._show(one, metrics=metrics) for one in newest])
 
     def _page(self, request: Request, items: Sequence[Mapping[str, Any]]) -> Answer:
@@ -370,7 +370,8 @@ class PinterestSimulator(Simulator):
         except RefusedError:
             del self.pins[made.id]
             raise
-        made.description, made.link = content.get("description"), content.get("link")
+        for name in _CREATE:
+            setattr(made, name, content.get(name))
         self.record("pin", made.id, {}, own=True, push=False)
         return Answer(status=201, body=self._show(made, metrics=False))
 

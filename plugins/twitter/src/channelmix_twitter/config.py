@@ -11,7 +11,10 @@ from channelmix.records import Allowance
 
 QUERY = 512
 """How long a query of recent search may be (X, "Build a query", self-serve plans)."""
-EVENTS = ("post.create", "post.delete", "post.mention.create", "dm.received", "dm.sent")
+EVENTS = (
+    *("post.create", "post.delete", "post.mention.create", "post.reply.create"),
+    *("post.quote.create", "dm.received", "dm.sent"),
+)
 
 
 def _user_id(_: object, attribute: Attribute[Any], value: str) -> None:
@@ -58,6 +61,13 @@ class Prices:
     )
     manage: float = setting(default=0.005, help="Hiding a reply.", validator=_not_negative)
     delete: float = setting(default=0.010, help="Deleting a post.", validator=_not_negative)
+    pushed_post: float = setting(
+        default=0.005, help="A post by webhook, for each event.", validator=_not_negative
+    )
+    pushed_message: float = setting(
+        default=0.010, help="A direct message by webhook.", validator=_not_negative
+    )
+    pushed_like: float = setting(default=0.001, help="A like by webhook.", validator=_not_negative)
 
 
 @frozen(kw_only=True)
@@ -90,6 +100,11 @@ class TwitterConfig:
     )
     events: tuple[str, ...] = setting(
         default=EVENTS, help="The activity events to subscribe to, where the app has a webhook."
+    )
+    withdrawn_days: int = setting(
+        default=90,
+        help="How far back X is asked once a day what customers deleted; 0: it is not asked.",
+        validator=_not_negative,
     )
     backfill_days: int = setting(
         default=2, help="How many days back the very first poll looks.", validator=_not_negative

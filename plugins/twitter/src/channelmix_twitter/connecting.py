@@ -16,7 +16,7 @@ from channelmix.payloads import obj
 from channelmix.records import Connect, Connected
 
 from channelmix_twitter.config import TwitterApp, TwitterConfig
-from channelmix_twitter.tokens import RotatingKey, form_of, signed
+from channelmix_twitter.tokens import SIGNED, RotatingKey, form_of, signed
 
 SITE = "https://x.com"
 SCOPES = (
@@ -103,7 +103,7 @@ class Login:
         token, secret = told.get("oauth_token", ""), told.get("oauth_token_secret", "")
         url = f"{self.host}/2/users/me"
         who = await self._who(signed(self.app, "GET", url, token=token, token_secret=secret))
-        await self.vault.put({"token": token, "token_secret": secret})
+        await self.vault.put({"token": token, "token_secret": secret}, SIGNED)
         return Connected(account=who)
 
     async def _post(self, url: str, **more: str) -> httpx.Response:

@@ -8,12 +8,13 @@ from channelmix.errors import AuthorizationLost, Rejected
 from channelmix.payloads import obj
 from channelmix.records import Checked, Finding
 
-from channelmix_twitter.client import Api
+from channelmix_twitter.client import Api, Key
 from channelmix_twitter.config import TwitterConfig
 from channelmix_twitter.push import Webhook
+from channelmix_twitter.tokens import SpareKey
 
 
-async def check(api: Api, config: TwitterConfig, webhook: Webhook | None) -> Checked:
+async def check(api: Api, config: TwitterConfig, webhook: Webhook | None, key: Key) -> Checked:
     """Ask X about the account; change nothing. Raises: `RetryLater`."""
     try:
         me = obj((await api.get("/2/users/me")).body.get("data"))
@@ -21,6 +22,9 @@ async def check(api: Api, config: TwitterConfig, webhook: Webhook | None) -> Che
             text = f"the token belongs to @{me.get('username')}, not to {config.user_id}"
             return Checked(findings=(_finding("block", "account", text),))
         found = list(_handle(me.get("username"), config))
+        if isinstance(key, SpareKey) and await key.lost():
+            text = "the log-in by OAuth 2.0 is lost, that by 1.0a stands in: connect again"
+            found.append(_finding("warn", "spare", text))
         return Checked(findings=(*found, *await _webhook(webhook, config)))
     except (AuthorizationLost, Rejected) as error:
         return Checked(findings=(_finding("block", "token", str(error)),))

@@ -1,4 +1,4 @@
-"""Handing a file over in pieces (X, "Chunked media upload").
+"""Handing a file over in pieces (X, "Chunked media upload"), and getting one out of a message.
 
 Nobody sees what was uploaded until a post or a message shows it, so doubt is no harm here: what
 went wrong is begun again. A film is looked at by X for a while; the post then waits in the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from attrs import define, field
 from channelmix.errors import Rejected, RetryLater, Uncertain
 from channelmix.payloads import Json, obj, words
-from channelmix.records import Attachment, Outgoing
+from channelmix.records import Attachment, Outgoing, Unlocked
 
 from channelmix_twitter.client import Api
 
@@ -30,6 +31,9 @@ TYPES = frozenset(
     }
 )
 MOST_PENDING = 100
+_PRIVATE = re.compile(r"(.+)/1\.1/ton/data/dm/([0-9]{1,19})/([0-9]{1,19})/([A-Za-z0-9_.-]{1,50})")
+"""The address of a photo in a direct message."""
+PRIVATE_HOSTS = frozenset({"https://ton.twitter.com", "https://ton.x.com"})
 
 
 @define(eq=False, kw_only=True)
@@ -88,6 +92,24 @@ class Uploads:
             wait = info.get("check_after_secs")
             seconds = wait if isinstance(wait, int) and wait > 0 else 1
             raise RetryLater("X is still looking at the film", after=timedelta(seconds=seconds))
+
+
+async def unlock(api: Api, attachment: Attachment) -> Unlocked | None:
+    """Say how a photo of a direct message is asked for, None for all other files.
+
+    By OAuth 1.0a its address is signed ("Retrieving media"); for OAuth 2.0 the same file has
+    another address ("Download DM Media").
+    Raises: `RetryLater`, `AuthorizationLost`.
+    """
+    found = _PRIVATE.fullmatch(attachment.url or "")
+    if found is None or found[1] not in PRIVATE_HOSTS | {api.host}:
+        return None
+    direct, media, name = found.groups()[1:]
+    url = f"{api.host}/2/dm_conversations/media/{direct}/{media}/{name}"
+    headers = await api.key.headers("GET", url)
+    if headers["Authorization"].startswith("OAuth "):
+        url, headers = found[0], await api.key.headers("GET", found[0])
+    return Unlocked(url=url, headers=headers)
 
 
 async def _read(attachment: Attachment) -> tuple[bytes, str]:

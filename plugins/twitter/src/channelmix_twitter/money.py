@@ -16,11 +16,26 @@ from channelmix.errors import RetryLater
 from channelmix.hookspecs import Budget, Clock
 from channelmix.records import Allowance
 
+from channelmix_twitter.config import Prices
+
 LOW = 0.25
 """What of the budget must be left for polls for a search to be made: mentions come first."""
 
 LATER = timedelta(hours=1)
 """When a search asks again whether there is money: the shares of channels change meanwhile."""
+
+
+def pushed(event: str, prices: Prices) -> float:
+    """Return what X charges for an activity event (its page "X Activity API event pricing").
+
+    What we or others delete, and what we send, is free.
+    """
+    if event in {"dm.received", "chat.received"}:
+        return prices.pushed_message
+    if event == "like.create":
+        return prices.pushed_like
+    post = event.startswith("post.") and event != "post.delete"
+    return prices.pushed_post if post else 0.0
 
 
 @define(eq=False, kw_only=True)

@@ -25,6 +25,8 @@ from channelmix.records import (
     Split,
 )
 
+from channelmix_twitter.config import Prices
+from channelmix_twitter.money import pushed
 from channelmix_twitter.parsing_context import Context, including
 from channelmix_twitter.parsing_direct import direct, encrypted, legacy
 from channelmix_twitter.parsing_posts import post
@@ -55,9 +57,10 @@ _SHAPES: Mapping[str, str] = {
 # --- cutting --------------------------------------------------------------------------------
 
 
-def split(payload: Payload) -> Split:
+def split(payload: Payload, prices: Prices | None = None) -> Split:
     """Cut a webhook body or an API answer into raw events, in its order. Pure.
 
+    With `prices`, an event that was pushed says what it cost.
     Raises: `InvalidPayload` for what is no JSON object.
     """
     document = decode(payload.body)
@@ -65,7 +68,9 @@ def split(payload: Payload) -> Split:
         raise InvalidPayload("the payload is no JSON object")
     data = document.get("data")
     if _is(data) and "event_type" in data and "filter" in data and "subscription_id" not in data:
-        return Split(events=(_pushed(document, data, payload.source),))
+        event = _pushed(document, data, payload.source)
+        cost = pushed(str(data["event_type"]), prices) if prices else 0.0
+        return Split(events=(evolve(event, cost=cost),))
     if "data" not in document or (data == [] and payload.source == "webhook"):
         return Split(events=(_whole(document, payload.source),))
     items = data if isinstance(data, list) else [data]
@@ -150,6 +155,8 @@ def _inbounds(document: Json, context: Context) -> Iterator[Inbound]:
         yield from _event(data, context)
     elif "item" in document:
         yield from _item(document["item"], including(context, document.get("includes")))
+    elif "withdrawn" in document:
+        yield _withdrawn(obj(document["withdrawn"]), context)
     elif "errors" in document or "title" in document:
         yield Ignored(reason="error answer")
     elif "response_token" in document:
@@ -194,6 +201,15 @@ def _event(data: Json, context: Context) -> Iterator[Inbound]:
         yield _like(payload, data, context)
     else:
         yield Ignored(reason=label(kind))
+
+
+def _withdrawn(told: Json, context: Context) -> Inbound:
+    """Return that a post is gone, as `withdrawn` found out."""
+    found = ident(told.get("id"))
+    if found is None:
+        raise InvalidPayload("a post that is gone, without its id")
+    at = context.moment(told.get("redacted_at"))
+    return Deletion(id=found, at=at)
 
 
 def _like(payload: Json, data: Json, context: Context) -> Inbound:

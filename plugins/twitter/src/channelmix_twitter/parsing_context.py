@@ -87,22 +87,24 @@ def attachments(item: Json, context: Context) -> tuple[Attachment, ...]:
     return tuple(_attachment(key, context.media.get(key, {})) for key in found)
 
 
+def sort(told: Json) -> AttachmentKind:
+    """Return what a medium is."""
+    return _KINDS.get(words(told.get("type")) or "", AttachmentKind.OTHER)
+
+
 def _attachment(key: str, told: Json) -> Attachment:
-    kind = told.get("type")
     return Attachment(
-        kind=_KINDS.get(kind, AttachmentKind.OTHER)
-        if isinstance(kind, str)
-        else AttachmentKind.OTHER,
+        kind=sort(told),
         id=key,
-        url=words(told.get("url")) or _best(told) or words(told.get("preview_image_url")),
+        url=words(told.get("url")) or best(told) or words(told.get("preview_image_url")),
         text=words(told.get("alt_text")),
     )
 
 
-def _best(told: Json) -> str | None:
+def best(told: Json) -> str | None:
     """Return the address of the best film there is."""
     films = [
-        (rate if isinstance(rate := one.get("bit_rate"), int) else 0, url)
+        (rate if isinstance(rate := one.get("bit_rate", one.get("bitrate")), int) else 0, url)
         for one in objects(told.get("variants"))
         if one.get("content_type") == "video/mp4" and (url := words(one.get("url")))
     ]

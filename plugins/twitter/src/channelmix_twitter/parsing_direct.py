@@ -21,15 +21,10 @@ from channelmix.records import (
     Message,
 )
 
-from channelmix_twitter.parsing_context import SITE, Context, attachments
+from channelmix_twitter.parsing_context import SITE, Context, attachments, best, sort
 from channelmix_twitter.parsing_posts import link, said
 
 ENCRYPTED = "an encrypted chat: X shows and takes it only in its own app"
-_MEDIA = {
-    "photo": AttachmentKind.IMAGE,
-    "video": AttachmentKind.VIDEO,
-    "animated_gif": AttachmentKind.VIDEO,
-}
 
 
 def direct(item: Json, context: Context) -> Inbound:
@@ -89,13 +84,10 @@ def _legacy(item: Json, context: Context) -> Inbound:
 
 
 def _medium(media: Json) -> Attachment:
-    kind = media.get("type")
     return Attachment(
-        kind=_MEDIA.get(kind, AttachmentKind.OTHER)
-        if isinstance(kind, str)
-        else AttachmentKind.OTHER,
+        kind=sort(media),
         id=ident(media.get("id_str")) or ident(media.get("id")),
-        url=words(media.get("media_url_https")),
+        url=best(obj(media.get("video_info"))) or words(media.get("media_url_https")),
     )
 
 

@@ -151,10 +151,9 @@ def _names(item: Json, handle: str) -> bool:
 def _is_a_siblings(item: Json, context: Context) -> bool:
     """Say whether another account of ours is the one addressed, and so has this, too.
 
-    Who mentions two of our accounts asks once: the one answered, else the first named, has it.
+    Who addresses two of our accounts asks once: the one answered, else the first named, else the
+    one quoted has it, on whichever road it comes.
     """
-    if context.event in ADDRESSING - {"post.mention.create"}:
-        return False
     people = [ident(item.get("in_reply_to_user_id")), *_mentions(item)]
     ours = next((one for one in people if context.is_ours(one)), None)
     return ours is not None and ours != context.account

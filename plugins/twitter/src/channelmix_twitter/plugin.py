@@ -10,6 +10,7 @@ from attrs import define, field
 from channelmix.hookspecs import Channel, Services, hook
 from channelmix.records import (
     Allowance,
+    Attachment,
     Checked,
     Connect,
     Connected,
@@ -26,21 +27,23 @@ from channelmix.records import (
     Receipt,
     Received,
     Renewed,
+    Source,
     Split,
+    Unlocked,
     WebhookRequest,
 )
 
-from channelmix_twitter import health, parsing, policy, polling, reviewing, signing
+from channelmix_twitter import health, parsing, policy, polling, reviewing, signing, withdrawn
 from channelmix_twitter.client import HOST, Api, Key
 from channelmix_twitter.config import Prices, TwitterApp, TwitterConfig
 from channelmix_twitter.connecting import SITE, Login
 from channelmix_twitter.looking import Look
-from channelmix_twitter.media import Uploads
+from channelmix_twitter.media import Uploads, unlock
 from channelmix_twitter.money import Purse
 from channelmix_twitter.parsing_context import Context
 from channelmix_twitter.push import Webhook
 from channelmix_twitter.replies import Sender
-from channelmix_twitter.tokens import EARLY, AppKey, RotatingKey, SignedKey
+from channelmix_twitter.tokens import EARLY, AppKey, RotatingKey, SignedKey, SpareKey
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,7 +56,7 @@ class Twitter(Channel):
     Config: ClassVar[type] = TwitterConfig
     App: ClassVar[type] = TwitterApp
     account_field: ClassVar[str] = "user_id"
-    sources = polling.SOURCES
+    sources: ClassVar[Sequence[Source]] = polling.SOURCES
     limits: ClassVar[Sequence[Limits]] = policy.limits(Prices())
 
     config: TwitterConfig
@@ -66,6 +69,7 @@ class Twitter(Channel):
 
     def __attrs_post_init__(self) -> None:
         """Keep what calls have in common: the token, and the change."""
+        self.sources = polling.sources(self.config, self.app.prices)  # type: ignore[misc]  # as the settings say
         prices, long = self.app.prices, self.config.long_posts
         self.limits = policy.limits(prices, long_posts=long)  # type: ignore[misc]  # prices are set for each app
         self._rotating = RotatingKey(
@@ -97,9 +101,10 @@ class Twitter(Channel):
 
     def key(self) -> Key:
         """Return what makes calls this account's."""
-        if self.config.access_token is not None or self.config.auth == "oauth1":
-            return SignedKey(app=self.app, config=self.config, vault=self.vault)
-        return self._rotating
+        signed = SignedKey(app=self.app, config=self.config, vault=self.vault)
+        if self.config.auth == "oauth1" or not self.app.client_id:
+            return signed
+        return SpareKey(first=self._rotating, spare=signed, log=self.log)
 
     def webhook(self) -> Webhook | None:
         """Return the app's webhook, None where it has none."""
@@ -120,7 +125,8 @@ class Twitter(Channel):
     async def check(self, services: Services) -> Checked:
         """Ask about the account and its webhook."""
         del services
-        return await health.check(self.api(), self.config, self.webhook())
+        key = self.key()
+        return await health.check(self.api(key), self.config, self.webhook(), key)
 
     @hook
     async def connect(self, request: Connect) -> Connected:
@@ -140,9 +146,8 @@ class Twitter(Channel):
     async def renew(self, services: Services) -> Renewed:
         """Renew the token in good time, and look after the webhook."""
         del services
-        ends = None
-        if self.key() is self._rotating:
-            ends = datetime.fromisoformat((await self._rotating.token(EARLY))["expires_at"])
+        key = self.key()
+        ends = await key.ends(EARLY) if isinstance(key, SpareKey) else None
         if webhook := self.webhook():
             await webhook.keep()
         return Renewed(expires_at=ends, again_in=EARLY / 2)
@@ -155,7 +160,7 @@ class Twitter(Channel):
     @hook
     def split(self, payload: Payload) -> Split:
         """Cut a webhook body or an API answer into events."""
-        return parsing.split(payload)
+        return parsing.split(payload, self.app.prices)
 
     @hook
     def ingest(self, event: RawEvent) -> Ingested:
@@ -173,10 +178,24 @@ class Twitter(Channel):
     @hook
     async def poll(self, wanted: Poll) -> Polled:
         """Read one page of one list, or one object."""
+        if wanted.source == withdrawn.NAME:
+            return await self.withdrawn(wanted)
         reader = polling.Reader(
             api=self.api(), config=self.config, prices=self.app.prices, purse=self._polls
         )
         return await reader.poll(wanted)
+
+    async def withdrawn(self, wanted: Poll) -> Polled:
+        """Ask what customers took back, if the app has a token of its own."""
+        if self.app.bearer_token is None or not self.config.withdrawn_days:
+            return Polled(again_in=withdrawn.AGAIN)
+        app = self.api(AppKey(token=self.app.bearer_token.reveal()))
+        return await withdrawn.Withdrawn(app=app, log=self.log).poll(wanted)
+
+    @hook
+    async def unlock(self, attachment: Attachment) -> Unlocked | None:
+        """Get a photo out of a direct message: only who may read that gets it."""
+        return await unlock(self.api(), attachment)
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:

@@ -16,7 +16,7 @@ from channelmix.errors import Rejected
 from channelmix.payloads import Json, encode, ident, moment, obj, objects, words
 from channelmix.records import Payload, Poll, Polled, RawEvent, Source, minutes
 
-from channelmix_twitter import parsing
+from channelmix_twitter import parsing, withdrawn
 from channelmix_twitter.client import Api, Refusal
 from channelmix_twitter.config import Prices, TwitterConfig, query
 from channelmix_twitter.money import Purse
@@ -52,8 +52,12 @@ SOURCES = (
     Source(name="search", every=minutes(10), sweep=minutes(10)),
     Source(name="conversation"),
     Source(name="post"),
+    Source(name=withdrawn.NAME, every=withdrawn.AGAIN, known=timedelta(days=90)),
 )
-"""X's limit is 15 reads of direct messages in 15 minutes, so every two minutes leaves some."""
+"""X's limit is 15 reads of direct messages in 15 minutes, so every two minutes leaves some.
+
+`quotes` also finds answers whose author took our name out: they are no mentions.
+"""
 
 
 @frozen(kw_only=True)
@@ -72,6 +76,50 @@ class Listing:
     """Whether X leaves out what is older; if not, we stop where we have been."""
 
 
+def listing(source: str, config: TwitterConfig, prices: Prices) -> Listing | None:
+    """Return how a source is read, None where there is nothing to read."""
+    user, handle = config.user_id, config.handle
+    if source == "direct":
+        params = {**DIRECT_FIELDS, "event_types": "MessageCreate"}
+        return Listing(
+            path="/2/dm_events", price=prices.dm_event, least=1, most=25, params=params, since=False
+        )
+    owned = Listing(path=f"/2/users/{user}/{source}", price=prices.owned_post, least=5)
+    if source == "mentions":
+        return evolve(owned, params=POST_FIELDS)
+    if source == "timeline":
+        params = {**POST_FIELDS, "exclude": "retweets"}
+        return evolve(owned, path=f"/2/users/{user}/tweets", params=params)
+    if source == "quotes":
+        unnamed = f"(to:{handle} -@{handle})"
+        words = f'((url:"{handle}/status" is:quote) OR {unnamed}) -from:{handle}'
+        return searching(words, prices)
+    if source == "search" and config.search:
+        return searching(query(config.search, handle), prices)
+    return None
+
+
+def searching(words: str, prices: Prices) -> Listing:
+    """Return how recent search is read."""
+    return Listing(
+        path="/2/tweets/search/recent",
+        price=prices.post,
+        least=10,
+        params={**POST_FIELDS, "query": words},
+        search=True,
+    )
+
+
+def sources(config: TwitterConfig, prices: Prices) -> tuple[Source, ...]:
+    """Return what one account reads, and what a page of it costs at most."""
+    days = timedelta(days=config.withdrawn_days)
+    read = ((one, listing(one.name, config, prices)) for one in SOURCES)
+    return tuple(
+        evolve(one, known=one.known and days, cost=page.price * page.most if page else None)
+        for one, page in read
+    )
+
+
 @frozen(kw_only=True)
 class Reader:
     """Reads for one account."""
@@ -80,35 +128,6 @@ class Reader:
     config: TwitterConfig
     prices: Prices
     purse: Purse
-
-    def listing(self, source: str) -> Listing | None:
-        """Return how a source is read, None where there is nothing to read."""
-        user, handle = self.config.user_id, self.config.handle
-        if source == "direct":
-            params = {**DIRECT_FIELDS, "event_types": "MessageCreate"}
-            price = self.prices.dm_event
-            return Listing(
-                path="/2/dm_events", price=price, least=1, most=25, params=params, since=False
-            )
-        owned = Listing(path=f"/2/users/{user}/{source}", price=self.prices.owned_post, least=5)
-        if source == "mentions":
-            return evolve(owned, params=POST_FIELDS)
-        if source == "timeline":
-            params = {**POST_FIELDS, "exclude": "retweets"}
-            return evolve(owned, path=f"/2/users/{user}/tweets", params=params)
-        if source == "quotes":
-            return self.search(f'url:"{handle}/status" is:quote -from:{handle}')
-        return self.search(query(self.config.search, handle)) if self.config.search else None
-
-    def search(self, words: str) -> Listing:
-        """Return how recent search is read."""
-        return Listing(
-            path="/2/tweets/search/recent",
-            price=self.prices.post,
-            least=10,
-            params={**POST_FIELDS, "query": words},
-            search=True,
-        )
 
     async def poll(self, wanted: Poll) -> Polled:
         """Read one page of one source, or what a `Lookup` names.
@@ -119,13 +138,13 @@ class Reader:
             return await self._post(wanted.argument)
         if wanted.source == "conversation":
             return await self._conversation(wanted)
-        listing = self.listing(wanted.source)
-        if listing is None:
+        page = listing(wanted.source, self.config, self.prices)
+        if page is None:
             return Polled(cursor=wanted.cursor)
         back = timedelta(days=self.config.backfill_days)
         cursor = _Cursor.load(wanted.cursor)
         try:
-            return await self._page(listing, cursor, wanted.source, back)
+            return await self._page(page, cursor, wanted.source, back)
         except Refusal as refusal:
             if refusal.verdict is not Verdict.BAD_CURSOR or cursor.fresh or cursor.again:
                 raise
@@ -168,9 +187,9 @@ class Reader:
         if not author:
             raise Rejected("conversation: a look-up needs a conversation and an author")
         words = f"conversation_id:{thread} (from:{author} OR from:{self.config.user_id})"
-        listing = self.search(words)
+        page = searching(words, self.prices)
         cursor = _Cursor(since=None)
-        return await self._page(listing, cursor, "conversation", SEARCHED)
+        return await self._page(page, cursor, "conversation", SEARCHED)
 
 
 @define(kw_only=True)

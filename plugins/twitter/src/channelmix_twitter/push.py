@@ -64,7 +64,10 @@ class Webhook:
             await self.app.send("PUT", f"/2/webhooks/{hook['id']}")
         webhook = ident(hook.get("id")) or ""
         for event in sorted(set(self.events) - await self._subscribed(webhook)):
-            await self._subscribe(event, webhook)
+            try:
+                await self._subscribe(event, webhook)
+            except (Rejected, Uncertain) as error:
+                self.log.warning("webhook.not_subscribed", to=event, why=str(error))
         if broken and self.replay:
             await self._replay(webhook, now)
         await self.vault.put({"seen": now.isoformat()}, LAST)

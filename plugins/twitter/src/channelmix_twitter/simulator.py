@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -28,6 +28,7 @@ from channelmix.testing.simulator import NO_TRUST, Answer, Event, Request, Simul
 
 from channelmix_twitter import simulator_shapes as shapes
 from channelmix_twitter.signing import SIGNATURE, sign
+from channelmix_twitter.simulator_compliance import Compliance
 from channelmix_twitter.simulator_oauth import Gate
 from channelmix_twitter.simulator_reading import (
     Reading,
@@ -54,6 +55,7 @@ LIMITS: Mapping[str, int] = {
     "me": 75,
     "webhooks": 450,
     "subscriptions": 500,
+    "compliance": 150,
 }
 """Calls of one account in 15 minutes (X's page "Rate limits")."""
 WINDOW = timedelta(minutes=15)
@@ -87,6 +89,7 @@ class XSimulator(Simulator):
     gate: Gate = field(init=False)
     reading: Reading = field(init=False)
     writing: Writing = field(init=False)
+    compliance: Compliance = field(init=False)
     hooks: dict[str, dict[str, Any]] = field(factory=dict)
     subscriptions: list[dict[str, Any]] = field(factory=list)
     replays: list[dict[str, Any]] = field(factory=list)
@@ -99,6 +102,7 @@ class XSimulator(Simulator):
         self.gate = Gate(now=self.clock.now)
         self.reading = Reading(world=self.world, now=self.clock.now)
         self.writing = Writing(world=self.world, witness=self, now=self.clock.now)
+        self.compliance = Compliance(world=self.world)
         self.open(self.account, self.handle, "Stadtwerke Musterstadt")
 
     def open(self, user_id: str, handle: str, name: str) -> User:
@@ -121,9 +125,9 @@ class XSimulator(Simulator):
         self._tell_all(post, push=push)
         return post
 
-    def reply(self, above: Post, who: str, text: str, *, push: bool = True) -> Post:
-        """Let somebody answer a post."""
-        return self.say(who, text, push=push, replied_to=above.id)
+    def reply(self, above: Post, who: str, text: str, **more: Any) -> Post:
+        """Let somebody answer a post; with `named=False` without the names X puts before it."""
+        return self.say(who, text, replied_to=above.id, **more)
 
     def quote(self, quoted: Post, who: str, text: str, *, push: bool = True) -> Post:
         """Let somebody quote a post."""
@@ -141,11 +145,18 @@ class XSimulator(Simulator):
         del self.world.posts[post.id]
 
     def write(
-        self, who: str, text: str | None, *, to: User | None = None, push: bool = True
+        self,
+        who: str,
+        text: str | None,
+        *,
+        to: User | None = None,
+        media: Sequence[Medium] = (),
+        push: bool = True,
     ) -> Direct:
         """Let somebody write a direct message."""
         recipient = to or self.ours[0]
         made = self.world.direct(self.world.person(who), recipient, text, self.clock.now())
+        made.media = [one.id for one in media]
         self._tell_direct(made, recipient, push=push)
         return made
 
@@ -175,18 +186,21 @@ class XSimulator(Simulator):
 
     def _tell_all(self, post: Post, *, push: bool) -> None:
         for account in self.ours:
-            if kind := self._concerns(post, account):
+            for kind in self._concerns(post, account):
                 self._tell_post(kind, post, account, push=push)
 
-    def _concerns(self, post: Post, account: User) -> str | None:
+    def _concerns(self, post: Post, account: User) -> Iterator[str]:
+        """Yield the events of a post: X tells of an answer that names us as both."""
         if post.author.id == account.id:
-            return "post.create"
-        quoted = self.world.posts.get(post.quoted or "")
+            yield "post.create"
+            return
         if account in post.mentions:
-            return "post.mention.create"
+            yield "post.mention.create"
+        if post.answered is not None and post.answered.id == account.id:
+            yield "post.reply.create"
+        quoted = self.world.posts.get(post.quoted or "")
         if quoted is not None and quoted.author.id == account.id:
-            return "post.quote.create"
-        return None
+            yield "post.quote.create"
 
     def _tell_post(self, kind: str, post: Post, account: User, *, push: bool) -> None:
         payload = shapes.post(post, self.world, shapes.ALL["tweet.fields"])
@@ -199,7 +213,7 @@ class XSimulator(Simulator):
         for account in self.ours:
             if account.id in direct.conversation.split("-"):
                 kind = "dm.sent" if direct.sender.id == account.id else "dm.received"
-                content = {"payload": shapes.legacy(direct, other)}
+                content = {"payload": shapes.legacy(direct, other, self.base_url)}
                 own, uuid = kind == "dm.sent", f"-{direct.id[:18]}{len(self._events)}"
                 self._tell(kind, direct.id, account, uuid, content, own=own, push=push)
 
@@ -268,6 +282,8 @@ class XSimulator(Simulator):
     async def _answer(self, request: Request) -> Answer:
         if (found := self._without_key(request)) is not None:
             return found
+        if (found := self._private(request)) is not None:
+            return found
         for method, pattern, limit, call in self._routes():
             match = re.fullmatch(pattern, request.path)
             if match and request.method == method:
@@ -286,8 +302,9 @@ class XSimulator(Simulator):
             medium = self.world.media.get(request.path.rpartition("/")[2])
             if medium is None:
                 raise gone(request.path)
-            content = b"".join(medium.pieces[one] for one in sorted(medium.pieces))
-            return Answer(body=content, content_type=medium.mime)
+            return _bytes(medium)
+        if request.path.startswith("/compliance/"):
+            return self.compliance.transfer(request)
         calls: dict[tuple[str, str], Callable[[], Answer]] = {
             ("GET", "/i/oauth2/authorize"): lambda: gate.authorize(request.query),
             ("POST", "/2/oauth2/token"): lambda: gate.token(request),
@@ -297,6 +314,19 @@ class XSimulator(Simulator):
         }
         call = calls.get((request.method, request.path))
         return call() if call else None
+
+    def _private(self, request: Request) -> Answer | None:
+        """Answer who asks for a file of a direct message, by OAuth 1.0a and 2.0 elsewhere."""
+        match = re.fullmatch(
+            r"/(1\.1/ton/data/dm|2/dm_conversations/media)/(\d+)/(\d+)/[\w.-]+", request.path
+        )
+        if match is None or request.method != "GET":
+            return None
+        me = user(self.gate.who(request, self.base_url))
+        by1 = request.headers["authorization"].startswith("OAuth ")
+        if by1 != (match[1][0] == "1"):
+            raise forbidden("Unsupported Authentication")
+        return _bytes(self.reading.file(me, match[2], match[3]))
 
     def _count(self, me: User | None, limit: str) -> dict[str, str]:
         """Count a call; too many are refused. Returns the headers that say how many are left."""
@@ -371,6 +401,8 @@ class XSimulator(Simulator):
                 lambda me, _, one: write.finalize(user(me), one),
             ),
             ("GET", "/2/media/upload", "media", lambda me, r: read.upload(user(me), r.query)),
+            ("POST", "/2/compliance/jobs", "compliance", self._add_job),
+            ("GET", r"/2/compliance/jobs/(\d+)", "compliance", self._look_at_job),
             ("GET", "/2/webhooks", "webhooks", self._list_hooks),
             ("POST", "/2/webhooks", "webhooks", self._add_hook),
             ("PUT", r"/2/webhooks/(\d+)", "webhooks", self._check_hook),
@@ -399,6 +431,15 @@ class XSimulator(Simulator):
         parts = multipart(request)
         index = parts.get("segment_index", b"").decode()
         return self.writing.append(user(me), found, index, parts.get("media", b""))
+
+    def _add_job(self, me: User | None, request: Request) -> Any:
+        _app_only(me)
+        number = self.world.number(self.clock.now())
+        return self.compliance.create(_json(request), self.base_url, number)
+
+    def _look_at_job(self, me: User | None, _: Request, number: str) -> Any:
+        _app_only(me)
+        return self.compliance.look(number)
 
     # the webhook, and who is told what
 
@@ -478,6 +519,11 @@ def rates(limit: int, left: int, reset: int) -> dict[str, str]:
     """Return the headers that say how a limit stands."""
     told = {"limit": limit, "remaining": left, "reset": reset}
     return {f"x-rate-limit-{name}": str(value) for name, value in told.items()}
+
+
+def _bytes(medium: Medium) -> Answer:
+    content = b"".join(medium.pieces[one] for one in sorted(medium.pieces))
+    return Answer(body=content, content_type=medium.mime)
 
 
 def user(me: User | None) -> User:

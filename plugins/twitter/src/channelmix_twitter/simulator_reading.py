@@ -173,13 +173,24 @@ class Reading:
             people = {one.sender.id: one.sender for one in shown}
             told["users"] = [shapes.user(one, fields["user.fields"]) for one in people.values()]
         if "attachments.media_keys" in fields["expansions"]:
-            keys = [key for one in shown for key in one.media]
             media = [
-                shapes.medium(self.world.media[key], fields["media.fields"], self.base)
-                for key in keys
+                shapes.medium(
+                    self.world.media[key],
+                    fields["media.fields"],
+                    shapes.private(one, key, self.base),
+                )
+                for one in shown
+                for key in one.media
             ]
             told |= {"media": media} if media else {}
         return told
+
+    def file(self, me: User, direct: str, found: str) -> Medium:
+        """Return a file of a direct message, to who takes part in the conversation."""
+        note = self.world.directs.get(direct)
+        if note is None or found not in note.media or me.id not in note.conversation.split("-"):
+            raise gone(f"media {found}")
+        return self.world.media[found]
 
     def me(self, me: User, query: Mapping[str, str]) -> Any:
         """Say who asks."""

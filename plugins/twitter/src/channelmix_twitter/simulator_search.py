@@ -1,6 +1,7 @@
 """The part of X's query language that rules for customer service use ("Build a query").
 
-Words, phrases, `@name`, `from:`, `conversation_id:`, `url:`, `is:`, `OR`, `-` and parentheses.
+Words, phrases, `@name`, `from:`, `to:`, `conversation_id:`, `url:`, `is:`, `OR`, `-` and
+parentheses.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from channelmix_twitter.simulator_world import Post
 
 _TOKENS = re.compile(r'\(|\)|-(?=\S)|(?:[\w]+:)?"[^"]*"|[^\s()]+')
 Test = Callable[[Post], bool]
-NAMED = {"from", "conversation_id", "url", "is"}
+NAMED = {"from", "to", "conversation_id", "url", "is"}
 KINDS = {"retweet", "quote", "reply"}
 
 
@@ -62,7 +63,8 @@ def _one(token: str) -> Test:
     if name not in NAMED or (name == "is" and value not in KINDS):
         raise QueryError(f"there is no operator {token}")
     return {
-        "from": lambda post: value in {post.author.id, post.author.username.lower()},
+        "from": lambda post: post.author.called(value),
+        "to": lambda post: post.answered is not None and post.answered.called(value),
         "conversation_id": lambda post: post.conversation == value,
         "url": lambda post: value in " ".join(re.findall(r"https?://\S+", post.whole)).lower(),
         "is": lambda post: (

@@ -131,9 +131,13 @@ def user(one: User, fields: Fields) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if name in fields | DEFAULT_USER}
 
 
-def medium(one: Medium, fields: Fields, base: str) -> dict[str, Any]:
+def private(direct: Direct, key: str, base: str) -> str:
+    """Return the address of a photo in a direct message, which only its readers may ask for."""
+    return f"{base}/1.1/ton/data/dm/{direct.id}/{key}/photo.png"
+
+
+def medium(one: Medium, fields: Fields, url: str) -> dict[str, Any]:
     """Write a photo or a film as API v2 does."""
-    url = f"{base}/media/{one.id}"
     if one.mime.startswith("video"):
         films = [{"bit_rate": 832000, "content_type": one.mime, "url": url}]
         whole: dict[str, Any] = {"type": "video", "variants": films}
@@ -159,11 +163,12 @@ def direct(one: Direct, world: World, fields: Fields) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if name in fields | DEFAULT_DIRECT}
 
 
-def legacy(one: Direct, recipient: User) -> dict[str, Any]:
+def legacy(one: Direct, recipient: User, base: str) -> dict[str, Any]:
     """Write a direct message as webhooks do: in the form of the older API."""
     data: dict[str, Any] = {"text": one.text or "", "entities": {"urls": []}}
     for key in one.media[:1]:
-        media = {"id_str": key, "type": "photo", "media_url_https": f"https://x.invalid/{key}"}
+        url = private(one, key, base)
+        media = {"id_str": key, "type": "photo", "media_url_https": url, "media_url": url}
         data["attachment"] = {"type": "media", "media": media}
     event = {
         "type": "message_create",
@@ -201,7 +206,8 @@ def includes(
     ]
     if "attachments.media_keys" in expand:
         keys = dict.fromkeys(one for each in shown for one in each.media)
-        told["media"] = [medium(world.media[one], asked["media.fields"], base) for one in keys]
+        fields = asked["media.fields"]
+        told["media"] = [medium(world.media[one], fields, f"{base}/media/{one}") for one in keys]
     return {name: value for name, value in told.items() if value}
 
 

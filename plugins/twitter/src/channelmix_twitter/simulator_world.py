@@ -24,6 +24,10 @@ class User:
     open_to_all: bool = True
     """Whether everybody may write direct messages to them."""
 
+    def called(self, value: str) -> bool:
+        """Say whether this is who a query means, by number or by name in lower case."""
+        return value in {self.id, self.username.lower()}
+
 
 @define(kw_only=True)
 class Medium:
@@ -55,6 +59,8 @@ class Post:
     created: datetime
     conversation: str
     replied_to: str | None = None
+    answered: User | None = None
+    """Whose post it answers, for as long as that is there, and after."""
     quoted: str | None = None
     retweeted: str | None = None
     history: list[str] = field(factory=list)
@@ -121,21 +127,24 @@ class World:
         wanted = username.lower()
         return next((one for one in self.users.values() if one.username.lower() == wanted), None)
 
-    def post(self, author: User, text: str, at: datetime, **more: Any) -> Post:
-        """Publish a post; who is answered is mentioned, as X does it."""
+    def post(
+        self, author: User, text: str, at: datetime, *, named: bool = True, **more: Any
+    ) -> Post:
+        """Publish a post; who is answered is mentioned, as X does it, unless the author objects."""
         found = self.number(at)
         above = self.posts.get(more.get("replied_to") or "")
-        named = list(self._mentioned(text))
-        told = [above.author, *above.mentions] if above is not None else []
-        before = [one for one in told if one.id != author.id and one not in named]
+        within = list(self._mentioned(text))
+        told = [above.author, *above.mentions] if above is not None and named else []
+        before = [one for one in told if one.id != author.id and one not in within]
         before = [one for index, one in enumerate(before) if one not in before[:index]]
-        mentions, prefix = before + named, "".join(f"@{one.username} " for one in before)
+        mentions, prefix = before + within, "".join(f"@{one.username} " for one in before)
         made = Post(
             id=found,
             author=author,
             text=text,
             created=at,
             conversation=above.conversation if above else found,
+            answered=above.author if above else None,
             history=[found],
             mentions=mentions,
             prefix=prefix,

@@ -17,7 +17,9 @@ from authlib.oauth1.rfc5849.client_auth import ClientAuth
 from channelmix.errors import AuthorizationLost, Misconfigured, PluginError, RetryLater
 from channelmix.hookspecs import Clock, Vault
 from channelmix.payloads import obj, words
+from structlog.typing import FilteringBoundLogger
 
+from channelmix_twitter.client import Key
 from channelmix_twitter.config import TwitterApp, TwitterConfig
 
 MARGIN = timedelta(minutes=5)
@@ -28,6 +30,8 @@ LIFE = timedelta(hours=2)
 """How long an access token lives where X does not say."""
 FRESH = timedelta(minutes=1)
 """How young a token is when renewing it again would not help."""
+SIGNED = "signed"
+"""The name under which the vault keeps a token of OAuth 1.0a."""
 Token = Mapping[str, Any]
 
 
@@ -63,10 +67,18 @@ class SignedKey:
         """Say that another try goes no better."""
         return False
 
+    async def there(self) -> bool:
+        """Say whether there is a token."""
+        try:
+            await self._token()
+        except AuthorizationLost:
+            return False
+        return True
+
     async def _token(self) -> tuple[str, str]:
         if self.config.access_token is not None and self.config.access_token_secret is not None:
             return self.config.access_token.reveal(), self.config.access_token_secret.reveal()
-        kept = await self.vault.get()
+        kept = await self.vault.get(SIGNED)
         if kept is None or "token_secret" not in kept:
             raise AuthorizationLost("this account is not connected: `channelmix connect` does it")
         return str(kept["token"]), str(kept["token_secret"])
@@ -88,6 +100,8 @@ class RotatingKey:
     http: httpx.AsyncClient
     clock: Clock
     host: str
+    used_up: str | None = field(default=None, init=False, repr=False)
+    """A refresh token that X does not take: where there is a spare key, it is not asked again."""
     _used: str | None = field(default=None, init=False, repr=False)
     _refused: str | None = field(default=None, init=False, repr=False)
     _renewed_at: datetime | None = field(default=None, init=False)
@@ -114,7 +128,7 @@ class RotatingKey:
     def _stale(self, kept: Token | None, margin: timedelta) -> bool:
         if kept is None or "access_token" not in kept or kept["access_token"] == self._refused:
             return True
-        return bool(self.clock.now() + margin > datetime.fromisoformat(kept["expires_at"]))
+        return self.clock.now() + margin > _end(kept)
 
     async def _renew(self, kept: Token | None) -> Token:
         """Get the next token; the vault stores it before anybody uses it."""
@@ -137,6 +151,59 @@ class RotatingKey:
         fresh = {"access_token": access, "expires_at": (self.clock.now() + ends).isoformat()}
         again = words(told.get("refresh_token"))
         return {**fresh, "refresh_token": again} if again else fresh
+
+
+@define(eq=False, kw_only=True)
+class SpareKey:
+    """OAuth 2.0, and OAuth 1.0a where that is lost.
+
+    A refresh token is good for one use: who is killed between X's answer and our commit has none.
+    The signed key does not rotate, so with both an account is never locked out.
+    """
+
+    first: RotatingKey
+    spare: SignedKey
+    log: FilteringBoundLogger
+    _last: Key = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Begin with the first."""
+        self._last = self.first
+
+    async def headers(self, method: str, url: str) -> Mapping[str, str]:
+        """Return the headers of the first key that there is. Raises: as both."""
+        self._last = self.spare if await self.ends(MARGIN) is None else self.first
+        return await self._last.headers(method, url)
+
+    def refused(self) -> bool:
+        """Say whether another try may go better."""
+        return self._last.refused()
+
+    async def lost(self) -> bool:
+        """Say whether the spare key stands in for one that there was."""
+        kept = await self.first.vault.get() or {}
+        return "refresh_token" in kept and await self.ends(MARGIN) is None
+
+    async def ends(self, margin: timedelta) -> datetime | None:
+        """Return when the first key ends, renewed in time; None where the spare one stands in.
+
+        Raises: `AuthorizationLost` if there is none, `RetryLater`.
+        """
+        if not await self.spare.there():
+            return _end(await self.first.token(margin))
+        refresh = (await self.first.vault.get() or {}).get("refresh_token")
+        if refresh is None or refresh == self.first.used_up:
+            return None
+        try:
+            return _end(await self.first.token(margin))
+        except AuthorizationLost as error:
+            self.first.used_up = str(refresh)
+            self.log.warning("token.spare", why=str(error))
+            return None
+
+
+def _end(token: Token) -> datetime:
+    return datetime.fromisoformat(token["expires_at"])
 
 
 async def token_call(

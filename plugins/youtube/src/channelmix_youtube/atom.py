@@ -69,11 +69,14 @@ def receive(request: WebhookRequest, *, secret: str | None) -> Received:
 
 
 def _verify(request: WebhookRequest) -> Received:
-    """Confirm a subscription to a channel's feed, and nothing else."""
+    """Confirm a subscription to a channel's feed, and nothing else.
+
+    Anybody can ask the hub to end one; as we never do, it is never confirmed.
+    """
     query = request.query
     challenge = query.get("hub.challenge", "")
     asked = query.get("hub.topic", "").removeprefix(TOPIC)
-    known = query.get("hub.mode") in {"subscribe", "unsubscribe"} and _CHANNEL.fullmatch(asked)
+    known = query.get("hub.mode") == "subscribe" and _CHANNEL.fullmatch(asked)
     if not known or not _CHALLENGE.fullmatch(challenge):
         return Received.refuse("not a question of the hub", status=404)
     return Received(response=WebhookResponse(body=challenge))

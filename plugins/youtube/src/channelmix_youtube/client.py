@@ -117,7 +117,8 @@ class Api:
     ) -> Json | None:
         where = f"{method} {path}"
         token = await self.token()
-        if units := cost(method, path):
+        units = cost(method, path)
+        if units:
             await self.budget.spend(units, reply=reply)
         try:
             answer = await self.http.request(
@@ -131,9 +132,11 @@ class Api:
             raise lost_or_unsent(error, where, lost) from error
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             return None
-        return self._read(answer, where, lost)
+        return self._read(answer, where, lost, shared=units > 0)
 
-    def _read(self, answer: httpx.Response, where: str, lost: type[PluginError]) -> Json:
+    def _read(
+        self, answer: httpx.Response, where: str, lost: type[PluginError], *, shared: bool
+    ) -> Json:
         if answer.status_code == httpx.codes.NO_CONTENT:
             return {}
         document = parse(answer)
@@ -141,14 +144,20 @@ class Api:
             if document is None:
                 raise lost(f"{where}: the answer is not a JSON object")
             return document
-        raise self._error(answer.status_code, reason_of(document), where, lost)
+        raise self._error(answer.status_code, reason_of(document), where, lost, shared=shared)
 
-    def _error(self, status: int, reason: str, where: str, lost: type[PluginError]) -> PluginError:
-        """Say what an error means, by its reason; by the status where none is told."""
+    def _error(
+        self, status: int, reason: str, where: str, lost: type[PluginError], *, shared: bool
+    ) -> PluginError:
+        """Say what an error means, by its reason; by the status where none is told.
+
+        `shared`: what is used up is the quota of all calls, not the bucket of searches.
+        """
         text = f"{where}: {ADVICE.get(reason, reason or 'no reason given')} (status {status})"
         if reason in _USED_UP:
             again = midnight(self.clock.now())
-            self.pace.hold(again, "YouTube's quota of the day is used up", replies=True)
+            if shared:
+                self.pace.hold(again, "YouTube's quota of the day is used up", replies=True)
             return RetryLater(text, after=again - self.clock.now())
         if reason in _TOO_FAST or status == httpx.codes.TOO_MANY_REQUESTS:
             return RetryLater(text, after=timedelta(minutes=1))

@@ -58,7 +58,7 @@ class YouTubeApp:
         default=10_000, help="Units a day of the project's quota.", validator=_not_negative
     )
     reserve: int = setting(
-        default=4_000,
+        default=7_500,
         help="How many of these units are kept for replies, 50 for each.",
         validator=_not_negative,
     )

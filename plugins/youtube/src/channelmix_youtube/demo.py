@@ -24,8 +24,9 @@ FILMS = (
     "Zählerstand ablesen in einer Minute",
     "WLAN: der beste Platz für den Router",
     "Abschlag anpassen im Portal",
-    "A tour of the waterworks",
 )
+"""What the channel has before anybody asks."""
+NEWS = ("A tour of the waterworks", "Sommerfest im Wasserwerk", "Glasfaser für die Südstadt")
 Act = Callable[[], None]
 
 
@@ -45,6 +46,8 @@ class YouTubeDemo:
         """Open the channel."""
         self.sim = YouTubeSimulator(clock=self.clock)
         self._random = Random(f"youtube {self.seed}")  # noqa: S311 - a play, not a secret
+        for title in FILMS:
+            self._ours.append(self.sim.video(title))
 
     @contextlib.asynccontextmanager
     async def online(self) -> AsyncIterator[str]:
@@ -78,8 +81,6 @@ class YouTubeDemo:
 
     def _next(self) -> Act:
         """Choose what happens next: everything once, in some order, and then all over again."""
-        if not self._ours:
-            return self._film
         if not self._coming:
             often = [self._comment] * 6 + [self._reply, self._praise] * 2
             self._coming = [*often, self._film, self._edit, self._insult, self._held]
@@ -89,7 +90,7 @@ class YouTubeDemo:
     # --- what happens ---------------------------------------------------------------------------
 
     def _film(self) -> None:
-        self._ours.append(self.sim.video(FILMS[len(self._ours) % len(FILMS)]))
+        self._ours.append(self.sim.video(NEWS[len(self._ours) % len(NEWS)]))
 
     def _say(self, text: str, **more: Any) -> None:
         video = self._random.choice(self._ours[-3:])

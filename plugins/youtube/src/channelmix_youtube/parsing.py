@@ -1,7 +1,7 @@
 """What YouTube tells, as raw events and what they mean. Pure.
 
 A raw event is one resource as the API shows it, in an envelope with what only its surroundings
-told: `{"resource": {…}, "video": "…", "can_reply": false, "plain": true}`.
+told: `{"resource": {…}, "video": "…", "can_reply": false, "hidden": true, "plain": true}`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ READ_ONLY = {
     "heldForReview": HELD,
     "likelySpam": "taken for spam by YouTube: publish it first (unhide)",
     "rejected": "rejected: nobody sees it",
+    "withheld": "not public at YouTube: publish it first (unhide)",
 }
+"""By status; `withheld` is ours, where YouTube tells only that a thread is not public."""
 LIVE = "live:"
 """The payload of a live chat message: with it, an answer goes into the chat."""
 VIDEO_PARTS = "snippet,status"
@@ -69,9 +71,15 @@ def event(body: Body, source: str) -> RawEvent:
             or resource.get("etag")
             or snippet.get("publishedAt")
         )
-        status = snippet.get("moderationStatus", "published")
-        key = f"{resource.get('kind')}:{_id(resource)}:{version}:{status}:{body.get('can_reply')}"
+        seen = f"{status(body)}:{body.get('can_reply')}"
+        key = f"{resource.get('kind')}:{_id(resource)}:{version}:{seen}"
     return RawEvent(key=key, body=encode(body), source=source)
+
+
+def status(body: Body) -> str:
+    """Return the moderation status of the comment in a raw event."""
+    told = obj(obj(body.get("resource")).get("snippet")).get("moderationStatus")
+    return str(told) if told else "withheld" if body.get("hidden") is True else "published"
 
 
 def _content(resource: Body, snippet: Body) -> str | None:
@@ -114,6 +122,8 @@ def thread(item: Body, *, plain: bool = False) -> Iterator[dict[str, Any]]:
     around: dict[str, Any] = {"video": snippet.get("videoId"), "plain": plain}
     if snippet.get("canReply") is False:
         around["can_reply"] = False
+    if snippet.get("isPublic") is False:
+        around["hidden"] = True
     top = snippet.get("topLevelComment")
     replies = obj(item.get("replies")).get("comments")
     for comment in (top, *(replies if isinstance(replies, list) else ())):
@@ -150,7 +160,7 @@ def _comment(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbo
     top = comment.partition(".")[0]
     reply = "." in comment or bool(snippet.get("parentId"))
     author = _author(snippet)
-    status = str(snippet.get("moderationStatus") or "published")
+    state = status(body)
     message = Message(
         id=comment,
         kind=Kind.COMMENT,
@@ -162,9 +172,9 @@ def _comment(resource: Body, body: Body, raw: RawEvent, channel_id: str) -> Inbo
         attachments=_picture(snippet),
         url=_link(video, comment),
         own=author is not None and author.id == channel_id,
-        revision=f"{snippet.get('updatedAt') or published.isoformat()}:{status}",
-        hidden=status in READ_ONLY,
-        no_reply=READ_ONLY.get(status) or (CLOSED if body.get("can_reply") is False else None),
+        revision=f"{snippet.get('updatedAt') or published.isoformat()}:{state}",
+        hidden=state in READ_ONLY,
+        no_reply=READ_ONLY.get(state) or (CLOSED if body.get("can_reply") is False else None),
         thread_url=f"https://www.youtube.com/watch?v={video}" if video else None,
     )
     return Echo(message=message) if message.own else message

@@ -12,6 +12,9 @@ from channelmix.records import (
     Checked,
     Connect,
     Connected,
+    Draft,
+    Finding,
+    Findings,
     Found,
     Ingested,
     Outgoing,
@@ -148,6 +151,14 @@ class YouTube(Channel):
                 return await watching.chat(wanted)
             case _:
                 return await polling.look_up(api, wanted)
+
+    @hook
+    async def review(self, draft: Draft) -> Findings | None:
+        """Say what is too long for a chat."""
+        why = replies.too_long(draft.text, draft.target) if draft.channel == self.name else None
+        return (
+            Findings(findings=(Finding(level="block", code="length", text=why),)) if why else None
+        )
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:

@@ -5,10 +5,13 @@ only in the thread's number of replies. Both sources therefore remember, for eac
 when it was changed and how many replies it had. A cursor is plain JSON:
 
     since    what is older was read before, in the network's own time
-    threads  {thread: [changed, number of replies, {reply: changed}, walk, video]}
+    reach    how far down the last walk came, in the same time; what stands above it and was not
+             there then is new, whenever it was written: YouTube releases some comments late
+    threads  {thread: [began, number of replies, {comment: changed}, walk, video]}
     page     the page to read next, within a walk; `walk` its number, `pages` how many it has read
-    todo     [[thread, video, page], …]: threads whose replies did not fit
-    gone     [[id, video], …]: comments to make sure of, as they are not shown any more
+    todo     [[thread, video, page, seen, whole], …]: threads whose replies did not fit; `whole`:
+             what is not known of it is new
+    gone     [[id, video, [reply, …]], …]: comments to make sure of, as they are not shown any more
     fresh    how many comments of this walk are new
     traffic  how much comes (see `pacing`)
     etag     of the first page, as it was last
@@ -20,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 from attrs import Factory, define, frozen
 from channelmix.errors import Rejected
 from channelmix.hookspecs import Clock
@@ -36,8 +40,8 @@ DEPTH = 10
 SWEEP = minutes(30)
 KNOWN = 2_000
 """How many threads a cursor remembers."""
-ASKED = 50
-"""How many comments one call asks for by their ids."""
+ASKED = 20
+"""How many comments are asked for by their ids at once."""
 LISTED = {"maxResults": "100", "textFormat": "plainText"}
 
 SOURCES = (
@@ -49,7 +53,6 @@ SOURCES = (
     Source(name="search", every=minutes(240)),
     Source(name="live", every=minutes(10)),
     Source(name="video"),
-    Source(name="comment"),
 )
 STATUS: Mapping[str, str] = {
     "comments": "published",
@@ -57,6 +60,8 @@ STATUS: Mapping[str, str] = {
     "held": "heldForReview",
     "spam": "likelySpam",
 }
+WITHHELD = frozenset({"held", "spam"})
+"""Lists of what only the owner sees. A thread is in them also if only a reply is."""
 SHARES: Mapping[str, float] = {"threads": 0.06, "held": 0.03, "spam": 0.01}
 """Which part of what polls may spend goes into which list, at the most."""
 
@@ -66,6 +71,7 @@ class Cursor:
     """Where a source is; see above."""
 
     since: float
+    reach: float | None = None
     threads: dict[str, list[Any]] = Factory(dict)
     walk: int = 0
     page: str | None = None
@@ -88,10 +94,11 @@ class Cursor:
             return cls(since=start.timestamp(), newest=start.timestamp())
         return cls(**{**saved, "traffic": Traffic.of(saved.get("traffic"))})
 
-    def wants(self, comment: Mapping[str, Any], before: Mapping[str, str]) -> bool:
-        """Say whether this version of a comment is news."""
-        if before.get(str(comment.get("id"))) == _version(comment):
-            return False
+    def wants(self, comment: Mapping[str, Any], known: Mapping[str, str], *, whole: bool) -> bool:
+        """Say whether this version of a comment is news; `whole`: if it is not known, it is."""
+        before = known.get(str(comment.get("id")))
+        if before is not None or whole:
+            return before != _version(comment)
         return _changed(comment) >= self.since - OVERLAP.total_seconds()
 
     def saved(self) -> dict[str, Any]:
@@ -110,7 +117,7 @@ class Cursor:
         """Read a list from its first page, once: page tokens do not live for ever."""
         self.again = True
         if self.todo:
-            self.todo[0][2:] = [None, []]
+            self.todo[0][2:4] = [None, []]
         else:
             self.page, self.etag, self.pages, self.walk = None, None, 0, self.walk + 1
 
@@ -118,8 +125,13 @@ class Cursor:
         """End a walk."""
         self.since, self.walk, self.pages = max(self.since, self.newest), self.walk + 1, 0
         self.fresh, self.oldest, self.again = 0, 0.0, False
-        for thread in list(self.threads)[: max(len(self.threads) - KNOWN, 0)]:
-            del self.threads[thread]
+        self.forget()
+
+    def forget(self) -> None:
+        """Remember the newest threads only, so that a cursor stays small."""
+        if len(self.threads) > KNOWN:
+            newest = sorted(self.threads.items(), key=lambda one: one[1][0])[-KNOWN:]
+            self.threads = dict(newest)
 
 
 @frozen(kw_only=True)
@@ -197,98 +209,126 @@ class Reading:
         cursor.oldest = min(began, default=0.0)
         deeper = cursor.pages < DEPTH if source != "comments" else cursor.oldest >= cursor.since
         cursor.page = str(following) if following and items and deeper else None
-        if cursor.page is None and source != "comments":
-            self._miss(cursor, to_the_end=not following)
+        if source == "comments":
+            cursor.forget()  # a walk can be as long as there are comments
+        elif cursor.page is None:
+            self._miss(source, cursor, to_the_end=not following)
+            cursor.reach = cursor.oldest if following else 0.0
         return tuple(events)
 
     def _thread(self, source: str, item: Mapping[str, Any], cursor: Cursor) -> list[RawEvent]:
         """Say what is new in a thread, and note where its replies did not fit."""
-        snippet, top = item.get("snippet") or {}, _top(item)
+        snippet, began = item.get("snippet") or {}, _seconds(_top(item), "publishedAt")
         thread, total = str(item.get("id")), int(snippet.get("totalReplyCount") or 0)
-        changed = str((top.get("snippet") or {}).get("updatedAt"))
         shown = list(parsing.thread(item, plain=True))
+        if source in WITHHELD:
+            shown = [one for one in shown if parsing.status(one) in parsing.READ_ONLY]
         row = cursor.threads.pop(thread, None)
-        replies = [str(one["resource"].get("id")) for one in shown[1:]]
-        versions = {**(row[2] if row else {}), **_versions(one["resource"] for one in shown[1:])}
+        known = row[2] if row else {}
         video = snippet.get("videoId")
-        cursor.threads[thread] = [changed, total, versions, cursor.walk, video]
-        before = {thread: row[0], **row[2]} if row else {}
-        fresh = [one for one in shown if cursor.wants(one["resource"], before)]
-        moved = total != row[1] if row else bool(fresh)
-        if moved and total != len(replies):
-            cursor.todo.append([thread, video, None, []])
-        elif moved:
-            self._lost(cursor, thread, replies)
+        versions = known | _versions(one["resource"] for one in shown)
+        cursor.threads[thread] = [began, total, versions, cursor.walk, video]
+        if row:
+            whole = source in WITHHELD or row[1] == len(known) - 1
+        else:
+            whole = cursor.reach is not None and began > cursor.reach
+        fresh = [one for one in shown if cursor.wants(one["resource"], known, whole=whole)]
+        replies = [one for one in shown if one["resource"].get("id") != thread]
+        if source in WITHHELD or total <= len(replies):
+            self._lost(cursor, thread, [str(one["resource"].get("id")) for one in shown])
+        elif total != row[1] or any(one in replies for one in fresh) if row else fresh:
+            cursor.todo.append([thread, video, None, [thread], whole])
         return [parsing.event(one, source) for one in fresh]
 
     async def _replies(self, source: str, cursor: Cursor) -> tuple[RawEvent, ...]:
         """Read the replies of one thread, which shows only some of them by itself."""
-        thread, video, page, seen = cursor.todo[0]
+        thread, video, page, seen, whole = cursor.todo[0]
         params = {**LISTED, "part": "snippet", "parentId": thread}
         try:
             found = await self.api.read("comments", params | ({"pageToken": page} if page else {}))
         except Refusal as refusal:
-            if refusal.reason not in {"commentNotFound", "notFound"}:
+            if refusal.status != httpx.codes.NOT_FOUND:
                 raise
             found = {}
         items = [one for one in found.get("items") or () if isinstance(one, dict)]
         seen = [*seen, *(str(one.get("id")) for one in items)]
+        row = cursor.threads.get(thread) or [0.0, 0, {}, cursor.walk, video]
+        fresh = [one for one in items if cursor.wants(one, row[2], whole=whole)]
+        row[2] |= _versions(items)
         if following := found.get("nextPageToken"):
-            cursor.todo[0] = [thread, video, following, seen]
+            cursor.todo[0] = [thread, video, following, seen, whole]
         else:
             del cursor.todo[0]
             self._lost(cursor, thread, seen)
-        row = cursor.threads.get(thread) or ["", 0, {}, cursor.walk, video]
-        fresh = [one for one in items if cursor.wants(one, row[2])]
-        row[2] |= _versions(items)
         return tuple(
             parsing.event({"resource": one, "video": video, "plain": True}, source) for one in fresh
         )
 
     def _lost(self, cursor: Cursor, thread: str, shown: Iterable[str]) -> None:
-        """Note the replies that are not shown any more."""
+        """Note what was known of a thread and is not shown any more."""
         row = cursor.threads.get(thread)
-        missing = sorted(set(row[2]) - set(shown)) if row else []
-        if row and missing:
-            for one in missing:
-                del row[2][one]
-            cursor.gone += [[one, row[4]] for one in missing]
+        if row is None:
+            return
+        for one in sorted(set(row[2]) - set(shown)):
+            del row[2][one]
+            cursor.gone.append([one, row[4], []])
 
-    def _miss(self, cursor: Cursor, *, to_the_end: bool) -> None:
+    def _miss(self, source: str, cursor: Cursor, *, to_the_end: bool) -> None:
         """Note the threads that this walk should have shown and did not."""
-        for thread, row in list(cursor.threads.items()):
-            began = seconds(row[0])
-            if row[3] != cursor.walk and (to_the_end or began > cursor.oldest):
-                del cursor.threads[thread]
-                cursor.gone.append([thread, row[4]])
+        for thread, (began, _, known, walk, video) in list(cursor.threads.items()):
+            if walk == cursor.walk or not (to_the_end or began > cursor.oldest):
+                continue
+            del cursor.threads[thread]
+            if source in WITHHELD:
+                cursor.gone += [[one, video, []] for one in known]
+            else:
+                cursor.gone.append([thread, video, [one for one in known if one != thread]])
 
     async def _make_sure(self, source: str, cursor: Cursor) -> tuple[RawEvent, ...]:
-        """Ask for what is not shown any more: it may only have changed its status."""
+        """Ask for what is not shown any more: it may be gone, or have another status.
+
+        By its id YouTube tells no comment's status, but of a thread whether it is public. What
+        is held now and is no thread, the list of what is held will show.
+        """
         asked, cursor.gone = cursor.gone[:ASKED], cursor.gone[ASKED:]
-        videos = dict(asked)
-        params = {"part": "snippet", "textFormat": "plainText", "id": ",".join(videos)}
-        found = await self.api.read("comments", params)
-        there = {
-            str(one.get("id")): one for one in found.get("items") or () if isinstance(one, dict)
-        }
-        seen_at = self.clock.now().isoformat()
-        bodies: list[dict[str, Any]] = [
-            {"resource": there[one], "video": video, "plain": True}
-            if one in there
-            else {"gone": one, "video": video, "seen_at": seen_at}
-            for one, video in videos.items()
-        ]
-        return tuple(parsing.event(one, source) for one in bodies)
+        ids = [one for one, _, _ in asked]
+        threads = await self._by_id("commentThreads", [one for one in ids if "." not in one])
+        comments = await self._by_id("comments", [one for one in ids if one not in threads])
+        events = []
+        for one, video, below in asked:
+            if one in threads:
+                body = next(parsing.thread(threads[one], plain=True), None)
+                events += [body] if body else []
+            elif one not in comments:
+                seen_at = self.clock.now().isoformat()
+                events += [{"gone": it, "video": video, "seen_at": seen_at} for it in (one, *below)]
+            elif source in WITHHELD or "." not in one:
+                body = {"resource": comments[one], "video": video, "plain": True}
+                events.append(body | ({} if "." in one else {"hidden": True}))
+        return tuple(parsing.event(one, source) for one in events)
+
+    async def _by_id(self, path: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Return what is there; for one that is not, YouTube refuses them all."""
+        if not ids:
+            return {}
+        params = {"part": "snippet", "textFormat": "plainText", "id": ",".join(ids)}
+        try:
+            found = await self.api.read(path, params)
+        except Refusal as refusal:
+            if refusal.status != httpx.codes.NOT_FOUND:
+                raise
+            alone = [await self._by_id(path, [one]) for one in ids] if len(ids) > 1 else []
+            return {name: one for each in alone for name, one in each.items()}
+        items = [one for one in found.get("items") or () if isinstance(one, dict)]
+        return {str(one.get("id")): one for one in items}
 
 
 async def look_up(api: Api, wanted: Poll) -> Polled:
-    """Read the one video or comment that a `Lookup` names.
+    """Read the one video that a `Lookup` names.
 
     Raises: `RetryLater`, `AuthorizationLost`, `Rejected` (it is gone).
     """
-    video = wanted.source == "video"
-    path, part = ("videos", parsing.VIDEO_PARTS) if video else ("comments", "snippet")
-    found = await api.read(path, {"part": part, "id": wanted.argument or ""})
+    found = await api.read("videos", {"part": parsing.VIDEO_PARTS, "id": wanted.argument or ""})
     items = [one for one in found.get("items") or () if isinstance(one, dict)]
     if not items:
         raise Rejected(f"{wanted.source} {wanted.argument}: is gone, or not to be seen")

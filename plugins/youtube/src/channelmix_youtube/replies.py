@@ -62,11 +62,13 @@ class Writer:
         match outgoing.action:
             case Action.PUBLIC_REPLY:
                 return await self._answer(outgoing)
+            case Action.EDIT if _in_chat(outgoing.target):
+                raise Rejected("a chat message cannot be changed: delete it and write another")
             case Action.EDIT:
                 content = {"id": _own(outgoing), "snippet": {"textOriginal": outgoing.text}}
                 await self.api.send("PUT", "comments", {"part": "snippet"}, content)
             case Action.DELETE if outgoing.own_id:
-                await self._delete(outgoing.own_id)
+                await self._delete(outgoing.own_id, outgoing.target)
             case Action.HIDE | Action.UNHIDE | Action.DELETE | Action.BAN:
                 await self._moderate(outgoing)
             case other:
@@ -77,6 +79,8 @@ class Writer:
         target = _target(outgoing)
         if target.no_reply:
             raise Rejected(target.no_reply)
+        if why := too_long(outgoing.text, target):
+            raise Rejected(why)
         path, content = _content(target, addressed(outgoing))
         made = await self.api.send("POST", path, {"part": "snippet"}, content)
         # A new thread and the comment on its top have the same id.
@@ -84,16 +88,17 @@ class Writer:
             raise Uncertain(f"POST {path}: the answer names no comment")
         return Receipt(ids=(made["id"],))
 
-    async def _delete(self, own_id: str) -> None:
+    async def _delete(self, own_id: str, target: Message | None) -> None:
+        path = "liveChat/messages" if _in_chat(target) else "comments"
         try:
-            await self.api.send("DELETE", "comments", {"id": own_id})
+            await self.api.send("DELETE", path, {"id": own_id})
         except Refusal as refusal:
             if refusal.status != httpx.codes.NOT_FOUND:
                 raise
 
     async def _moderate(self, outgoing: Outgoing) -> None:
         target = _target(outgoing)
-        if (target.payload or "").startswith(LIVE):
+        if _in_chat(target):
             raise Rejected("a chat message cannot be moderated from here: open the stream")
         params = {"id": target.id, **MODERATION[outgoing.action]}
         await self.api.send("POST", "comments/setModerationStatus", params)
@@ -102,17 +107,19 @@ class Writer:
 
     async def find(self, outgoing: Outgoing) -> Found:
         """Look whether an unclear action is there. Raises: `RetryLater`, `AuthorizationLost`."""
+        if _in_chat(outgoing.target):
+            return Found(status="unknown", why="a chat cannot be searched: look at the stream")
         try:
             if outgoing.action is Action.PUBLIC_REPLY:
                 return await self._find_answer(outgoing)
+            if outgoing.own_id:
+                return await self._find_own(outgoing, outgoing.own_id)
             return await self._find_state(outgoing)
         except Rejected as error:
             return Found(status="unknown", why=str(error))
 
     async def _find_answer(self, outgoing: Outgoing) -> Found:
         target = _target(outgoing)
-        if (target.payload or "").startswith(LIVE):
-            return Found(status="unknown", why="a chat cannot be searched: look at the stream")
         path, _ = _content(target, outgoing.text)
         params = {"part": "snippet", "maxResults": "100", "textFormat": "plainText"}
         if path == "comments":
@@ -145,24 +152,39 @@ class Writer:
         said = snippet.get("textOriginal") or snippet.get("textDisplay")
         return _normal(said) == _normal(addressed(outgoing))
 
-    async def _find_state(self, outgoing: Outgoing) -> Found:
-        wanted = outgoing.own_id or _target(outgoing).id
-        params = {"part": "snippet", "textFormat": "plainText", "id": wanted}
-        items = (await self.api.read("comments", params, reply=True)).get("items") or ()
-        if not items:
-            gone = outgoing.action in {Action.DELETE, Action.BAN}
-            return Found(status="found" if gone else "absent")
-        snippet = items[0].get("snippet") or {}
-        if outgoing.action is Action.EDIT:
-            done = _normal(snippet.get("textOriginal") or snippet.get("textDisplay")) == _normal(
-                outgoing.text
-            )
-        elif outgoing.own_id:
-            done = False
-        else:
-            status = MODERATION[outgoing.action]["moderationStatus"]
-            done = snippet.get("moderationStatus", "published") == status
+    async def _find_own(self, outgoing: Outgoing, own_id: str) -> Found:
+        comment = await self._one("comments", own_id)
+        if comment is None:
+            return Found(status="found" if outgoing.action is Action.DELETE else "absent")
+        snippet = comment.get("snippet") or {}
+        said = _normal(snippet.get("textOriginal") or snippet.get("textDisplay"))
+        done = outgoing.action is Action.EDIT and said == _normal(outgoing.text)
         return Found(status="found" if done else "absent")
+
+    async def _find_state(self, outgoing: Outgoing) -> Found:
+        """Look what became of somebody's comment.
+
+        By its id YouTube tells no comment's status, only whether a thread is public. What cannot
+        be seen is called absent: to set a status again does no harm.
+        """
+        target, action = _target(outgoing), outgoing.action
+        path = "comments" if "." in target.id else "commentThreads"
+        there = await self._one(path, target.id)
+        if there is None:
+            return Found(status="found" if action in {Action.DELETE, Action.BAN} else "absent")
+        public = (there.get("snippet") or {}).get("isPublic")
+        done = (action, public) in {(Action.HIDE, False), (Action.UNHIDE, True)}
+        return Found(status="found" if done else "absent")
+
+    async def _one(self, path: str, wanted: str) -> Json | None:
+        params = {"part": "snippet", "textFormat": "plainText", "id": wanted}
+        try:
+            items = (await self.api.read(path, params, reply=True)).get("items") or ()
+        except Refusal as refusal:
+            if refusal.status != httpx.codes.NOT_FOUND:
+                raise
+            return None
+        return items[0] if items else None
 
 
 def above(target: Message) -> str:
@@ -174,7 +196,7 @@ def addressed(outgoing: Outgoing) -> str:
     """Return the text as it goes out: to the author of a reply by name, as there is one level."""
     target = _target(outgoing)
     handle = target.author.handle if target.author else None
-    nested = "." in target.id and not (target.payload or "").startswith(LIVE)
+    nested = "." in target.id and not _in_chat(target)
     if not nested or not handle or handle.casefold() in outgoing.text.casefold():
         return outgoing.text
     text = f"{handle} {outgoing.text}"
@@ -183,10 +205,9 @@ def addressed(outgoing: Outgoing) -> str:
 
 def _content(target: Message, text: str) -> tuple[str, Json]:
     """Return path and body of an answer."""
-    payload = target.payload or ""
-    if payload.startswith(LIVE):
+    if _in_chat(target):
         details = {"messageText": text}
-        chat = payload.removeprefix(LIVE)
+        chat = str(target.payload).removeprefix(LIVE)
         snippet = {"liveChatId": chat, "type": "textMessageEvent", "textMessageDetails": details}
         return "liveChat/messages", {"snippet": snippet}
     if target.kind is Kind.COMMENT:
@@ -196,6 +217,17 @@ def _content(target: Message, text: str) -> tuple[str, Json]:
     if target.author is not None:
         thread["channelId"] = target.author.id
     return "commentThreads", {"snippet": thread}
+
+
+def too_long(text: str, target: Message | None) -> str | None:
+    """Say whether a text is too long for a chat, whose messages are shorter than comments."""
+    if not _in_chat(target) or len(text) <= CHAT_TEXT:
+        return None
+    return f"the text has {len(text)} characters, {CHAT_TEXT} are possible in a chat"
+
+
+def _in_chat(target: Message | None) -> bool:
+    return target is not None and (target.payload or "").startswith(LIVE)
 
 
 def _target(outgoing: Outgoing) -> Message:

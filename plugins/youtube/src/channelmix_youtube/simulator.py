@@ -19,7 +19,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
@@ -50,6 +50,7 @@ from channelmix_youtube.simulator_world import (
 )
 from channelmix_youtube.videos import uploads
 
+_T = TypeVar("_T")
 _PAGED = frozenset({"part", "maxResults", "pageToken"})
 PARAMS: Mapping[tuple[str, str], frozenset[str]] = {
     ("GET", "commentThreads"): _PAGED
@@ -67,6 +68,8 @@ PARAMS: Mapping[tuple[str, str], frozenset[str]] = {
     ("GET", "search"): _PAGED | {"q", "type", "order", "publishedAfter", "channelId", "eventType"},
     ("GET", "liveChat/messages"): _PAGED | {"liveChatId", "hl", "profileImageSize"},
     ("POST", "liveChat/messages"): frozenset({"part"}),
+    ("DELETE", "liveChat/messages"): frozenset({"id"}),
+    ("GET", "liveBroadcasts"): _PAGED | {"broadcastStatus", "broadcastType", "id", "mine"},
 }
 """What each call may name: YouTube's reference pages."""
 MOST = {"liveChat/messages": 2000, "commentThreads": 100, "comments": 100, "videos": 50}
@@ -324,8 +327,12 @@ class YouTubeSimulator(Simulator):
 
     def _get_commentThreads(self, request: Request) -> Answer:  # noqa: N802 - see above
         query = request.query
-        status, plain = query.get("moderationStatus", "published"), _plain(query)
-        if "videoId" in query:
+        status = query.get("moderationStatus", "published")
+        if "id" in query:
+            if {"moderationStatus", "order", "searchTerms"} & set(query):
+                raise RefusedError(400, "invalidFilters", "not to be used with id")
+            found = [one for one in self._named(query["id"]) if one.top is None]
+        elif "videoId" in query:
             video = self.world.videos.get(query["videoId"])
             if video is None:
                 raise RefusedError(404, "videoNotFound")
@@ -338,11 +345,26 @@ class YouTubeSimulator(Simulator):
             found = list(self.world.threads(self.account, status))
         else:
             raise RefusedError(404, "channelNotFound")
-        replies = "replies" in query["part"].split(",")
-        items = [
-            world.show_thread(one, me=self.account, replies=replies, plain=plain) for one in found
-        ]
-        return self._page(request, "commentThreadListResponse", items, "commentThreads")
+
+        def show(one: Comment) -> dict[str, Any]:
+            return world.show_thread(
+                one,
+                me=self.account,
+                plain=_plain(query),
+                replies="replies" in query["part"].split(","),
+                status=status,
+                by_id="id" in query,
+            )
+
+        return self._page(request, "commentThreadListResponse", found, show)
+
+    def _named(self, ids: str) -> list[Comment]:
+        """Find comments by their ids: none of them, if one is not there. A rejected one is not."""
+        found = [self.world.comments.get(one) for one in ids.split(",")]
+        there = [one for one in found if one is not None and one.status != "rejected"]
+        if len(there) < len(found):
+            raise RefusedError(404, "commentNotFound")
+        return there
 
     def _get_comments(self, request: Request) -> Answer:
         query = request.query
@@ -350,21 +372,24 @@ class YouTubeSimulator(Simulator):
             top = self.world.comments.get(query["parentId"])
             if top is None:
                 raise RefusedError(404, "commentNotFound")
-            found = [one for one in top.replies if one.status == "published"]
+            found = world.replies_of(top, "published")
+        elif {"maxResults", "pageToken"} & set(query):
+            raise RefusedError(400, "invalidFilters", "not to be used with id")
         else:
-            wanted = query.get("id", "").split(",")
-            found = [self.world.comments[one] for one in wanted if one in self.world.comments]
-            found = [one for one in found if one.status != "rejected"]
-        items = [world.show_comment(one, me=self.account, plain=_plain(query)) for one in found]
-        return self._page(request, "commentListResponse", items, "comments")
+            found = self._named(query.get("id", ""))
+
+        def show(one: Comment) -> dict[str, Any]:
+            return world.show_comment(
+                one, me=self.account, plain=_plain(query), by_id="id" in query
+            )
+
+        return self._page(request, "commentListResponse", found, show)
 
     def _get_playlistItems(self, request: Request) -> Answer:  # noqa: N802 - see above
         if request.query.get("playlistId") != uploads(self.account):
             raise RefusedError(404, "playlistNotFound")
-        mine = [one for one in self.world.videos.values() if one.owner == self.account]
-        newest = sorted(mine, key=lambda one: (one.published, one.id), reverse=True)
-        items = [world.show_video(one, "playlistItem") for one in newest]
-        return self._page(request, "playlistItemListResponse", items, "playlistItems")
+        newest = sorted(self._ours(), key=lambda one: (one.published, one.id), reverse=True)
+        return self._videos(request, newest, "playlistItem")
 
     def _get_videos(self, request: Request) -> Answer:
         wanted = request.query.get("id", "").split(",")
@@ -378,9 +403,22 @@ class YouTubeSimulator(Simulator):
         items = [world.show_video(one, "video", parts) for one in seen]
         return Answer(body={"kind": "youtube#videoListResponse", "items": items})
 
+    def _get_liveBroadcasts(self, request: Request) -> Answer:  # noqa: N802 - see above
+        if "mine" in request.query and "broadcastStatus" in request.query:
+            raise RefusedError(400, "incompatibleParameters")
+        return self._videos(request, [one for one in self._ours() if one.chat], "liveBroadcast")
+
+    def _ours(self) -> list[Video]:
+        return [one for one in self.world.videos.values() if one.owner == self.account]
+
+    def _videos(self, request: Request, found: Sequence[Video], kind: str) -> Answer:
+        return self._page(
+            request, f"{kind}ListResponse", found, lambda one: world.show_video(one, kind)
+        )
+
     def _get_channels(self, request: Request) -> Answer:
-        items = [{"kind": "youtube#channel", "id": self.account}]
-        return self._page(request, "channelListResponse", items, "channels")
+        mine = {"kind": "youtube#channel", "id": self.account}
+        return self._page(request, "channelListResponse", [mine], lambda one: one)
 
     def _get_search(self, request: Request) -> Answer:
         query = request.query
@@ -392,8 +430,7 @@ class YouTubeSimulator(Simulator):
             and one.published >= after
             and one.privacy == "public"
         ]
-        items = [world.show_video(one, "searchResult") for one in found]
-        return self._page(request, "searchListResponse", items, "search")
+        return self._videos(request, found, "searchResult")
 
     def _get_liveChat_messages(self, request: Request) -> Answer:  # noqa: N802 - see above
         chat = self.world.chats.get(request.query.get("liveChatId", ""))
@@ -408,19 +445,27 @@ class YouTubeSimulator(Simulator):
         }
         return Answer(body=body)
 
-    def _page(self, request: Request, kind: str, items: list[dict[str, Any]], path: str) -> Answer:
+    def _page(
+        self,
+        request: Request,
+        kind: str,
+        found: Sequence[_T],
+        show: Callable[[_T], dict[str, Any]],
+    ) -> Answer:
+        """Show the part of a list that is asked for."""
+        path = request.path.removeprefix("/youtube/v3/")
         most = MOST.get(path, 50)
         size = request.query.get("maxResults", "20" if path.startswith("comment") else "5")
         if not size.isdigit() or not 1 <= int(size) <= most:
             raise RefusedError(400, "invalidParameter", f"maxResults is 1 to {most}")
         start = self._start(request.query.get("pageToken"))
-        page = items[start : start + int(size)]
+        page = [show(one) for one in found[start : start + int(size)]]
         digest = hashlib.sha256(json.dumps(page).encode()).hexdigest()[:20]
         if request.headers.get("if-none-match") == digest:
             return Answer(status=304, body=b"")
         body: dict[str, Any] = {"kind": f"youtube#{kind}", "etag": digest, "items": page}
-        body["pageInfo"] = {"totalResults": len(items), "resultsPerPage": int(size)}
-        if start + int(size) < len(items):
+        body["pageInfo"] = {"totalResults": len(found), "resultsPerPage": int(size)}
+        if start + int(size) < len(found):
             body["nextPageToken"] = _token(start + int(size))
         return Answer(body=body)
 
@@ -448,7 +493,7 @@ class YouTubeSimulator(Simulator):
         if top.status != "published":
             raise RefusedError(400, "parentCommentIsPrivate")
         made = self.answer_to(top, "@stadtwerke", _said(snippet), author=self.account)
-        return Answer(body=world.show_comment(made, me=self.account, plain=False))
+        return Answer(body=world.show_comment(made, me=self.account, plain=False, by_id=True))
 
     def _post_commentThreads(self, request: Request) -> Answer:  # noqa: N802 - see above
         snippet = _snippet(request)
@@ -461,7 +506,7 @@ class YouTubeSimulator(Simulator):
             raise RefusedError(400, "invalidChannelId")
         top = (snippet.get("topLevelComment") or {}).get("snippet") or {}
         made = self.comment(video, "@stadtwerke", _said(top), author=self.account)
-        return Answer(body=world.show_thread(made, me=self.account, replies=False, plain=False))
+        return Answer(body=world.show_thread(made, me=self.account, plain=False, by_id=True))
 
     def _put_comments(self, request: Request) -> Answer:
         snippet, comment = (
@@ -473,7 +518,7 @@ class YouTubeSimulator(Simulator):
         if comment.author != self.account:
             raise RefusedError(403, "forbidden")
         self.edit(comment, _said(snippet))
-        return Answer(body=world.show_comment(comment, me=self.account, plain=False))
+        return Answer(body=world.show_comment(comment, me=self.account, plain=False, by_id=True))
 
     def _delete_comments(self, request: Request) -> Answer:
         comment = self.world.comments.get(request.query.get("id", ""))
@@ -511,6 +556,14 @@ class YouTubeSimulator(Simulator):
         video = next(one for one in self.world.videos.values() if one.chat == chat)
         made = self.say(video, "@stadtwerke", text, author=self.account)
         return Answer(body=world.show_said(made, me=self.account))
+
+    def _delete_liveChat_messages(self, request: Request) -> Answer:  # noqa: N802 - see above
+        wanted = request.query.get("id", "")
+        for said in [one for chat in self.world.chats.values() for one in chat]:
+            if said.id == wanted and said.text is not None:
+                self.unsay(said)
+                return Answer(status=204, body=b"")
+        raise RefusedError(404, "liveChatMessageNotFound")
 
     # --- tokens and the hub ---------------------------------------------------------------------
 

@@ -115,18 +115,31 @@ class World:
         return self._number
 
     def threads(self, owner: str, status: str) -> Iterator[Comment]:
-        """Give the comments on top below the videos of a channel, newest first."""
+        """Give the comments on top below the videos of a channel, newest first.
+
+        A list of what is held or taken for spam has threads in which only a reply is, too.
+        """
         mine = {one.id for one in self.videos.values() if one.owner == owner}
         found = [
             one
             for one in self.comments.values()
-            if one.top is None and one.video in mine and one.status == status
+            if one.top is None
+            and one.video in mine
+            and (one.status == status or (status != "published" and replies_of(one, status)))
         ]
         yield from sorted(found, key=lambda one: (one.published, one.id), reverse=True)
 
 
-def show_comment(one: Comment, *, me: str, plain: bool) -> dict[str, Any]:
-    """Show a comment as the owner of the channel sees it, with its status and our own words."""
+def replies_of(one: Comment, status: str) -> list[Comment]:
+    """Return the replies of a thread that have a status."""
+    return [reply for reply in one.replies if reply.status == status]
+
+
+def show_comment(one: Comment, *, me: str, plain: bool, by_id: bool = False) -> dict[str, Any]:
+    """Show a comment as the owner of the channel sees it, with our own words.
+
+    Its status as well, but never if it was asked for by its id.
+    """
     snippet: dict[str, Any] = {
         "channelId": me,
         "videoId": one.video,
@@ -145,7 +158,7 @@ def show_comment(one: Comment, *, me: str, plain: bool) -> dict[str, Any]:
         snippet["parentId"] = one.top.id
     if one.image:
         snippet["imageUrl"] = one.image
-    if one.status != "published":
+    if not by_id:
         snippet["moderationStatus"] = one.status
     return {"kind": "youtube#comment", "etag": etag(one), "id": one.id, "snippet": snippet}
 
@@ -154,24 +167,32 @@ SHOWN = 5
 """How many replies a thread shows by itself."""
 
 
-def show_thread(one: Comment, *, me: str, replies: bool, plain: bool) -> dict[str, Any]:
-    """Show a thread with some of its replies."""
-    public = [reply for reply in one.replies if reply.status == "published"]
+def show_thread(
+    one: Comment,
+    *,
+    me: str,
+    plain: bool,
+    replies: bool = False,
+    status: str = "published",
+    by_id: bool = False,
+) -> dict[str, Any]:
+    """Show a thread with some of its replies, of those that have the status asked for."""
+    public, found = len(replies_of(one, "published")), replies_of(one, status)
     thread: dict[str, Any] = {
         "kind": "youtube#commentThread",
-        "etag": f"{etag(one)}-{len(public)}",
+        "etag": f"{etag(one)}-{public}",
         "id": one.id,
         "snippet": {
             "channelId": me,
             "videoId": one.video,
-            "topLevelComment": show_comment(one, me=me, plain=plain),
+            "topLevelComment": show_comment(one, me=me, plain=plain, by_id=by_id),
             "canReply": True,
-            "totalReplyCount": len(public),
+            "totalReplyCount": public,
             "isPublic": one.status == "published",
         },
     }
-    if replies and public:
-        shown = [show_comment(reply, me=me, plain=plain) for reply in public[:SHOWN]]
+    if replies and found:
+        shown = [show_comment(reply, me=me, plain=plain) for reply in found[:SHOWN]]
         thread["replies"] = {"comments": shown}
     return thread
 
@@ -203,6 +224,8 @@ def show_video(one: Video, kind: str, parts: Sequence[str] = ("snippet",)) -> di
         shown["contentDetails"] = {"videoId": one.id, "videoPublishedAt": stamp(one.published)}
     elif kind == "searchResult":
         shown["id"] = {"kind": "youtube#video", "videoId": one.id}
+    elif kind == "liveBroadcast":
+        snippet["liveChatId"] = one.chat
     else:
         live = {"activeLiveChatId": one.chat, "actualStartTime": stamp(one.published)}
         if one.tags:

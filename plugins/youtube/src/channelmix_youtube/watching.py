@@ -10,16 +10,14 @@ from channelmix.records import Poll, Polled
 
 from channelmix_youtube import pacing, parsing
 from channelmix_youtube.client import Api, Refusal
-from channelmix_youtube.videos import uploads
 
 RARELY = timedelta(days=1)
 QUIET = timedelta(minutes=10)
 """How often it is looked whether a stream has begun."""
-LOOKED_THROUGH = 5
-"""A stream that runs is among so many newest videos."""
 LIVE_SHARE = 0.3
 """Which part of what polls may spend a running chat may use, at the most."""
 CHAT_UNITS = 5
+STALE = frozenset({"invalidPageToken", "pageTokenInvalid"})
 OVER = frozenset({"liveChatEnded", "liveChatNotFound", "liveChatDisabled", "notFound"})
 
 
@@ -89,6 +87,8 @@ class Watching:
         except Refusal as refusal:
             if refusal.reason in OVER:
                 return Polled(again_in=QUIET)
+            if refusal.reason in STALE and cursor.get("page"):
+                return Polled(cursor={**cursor, "page": None}, more=True)
             raise
         items = [one for one in found.get("items") or () if isinstance(one, dict)]
         events = tuple(
@@ -107,19 +107,12 @@ class Watching:
         )
 
     async def _look(self) -> Polled:
-        """Find a stream that runs among our newest videos."""
-        params = {"part": "contentDetails", "playlistId": uploads(self.channel_id)}
-        listed = await self.api.read("playlistItems", params | {"maxResults": str(LOOKED_THROUGH)})
-        ids = [
-            (one.get("contentDetails") or {}).get("videoId") for one in listed.get("items") or ()
-        ]
-        if not any(ids):
-            return Polled(again_in=QUIET)
-        asked = {"part": "liveStreamingDetails", "id": ",".join(str(one) for one in ids if one)}
-        for video in (await self.api.read("videos", asked)).get("items") or ():
-            chat = (video.get("liveStreamingDetails") or {}).get("activeLiveChatId")
+        """Find a stream of ours that runs."""
+        asked = {"part": "snippet", "broadcastStatus": "active", "broadcastType": "all"}
+        for stream in (await self.api.read("liveBroadcasts", asked)).get("items") or ():
+            chat = (stream.get("snippet") or {}).get("liveChatId")
             if chat:
-                return Polled(cursor={"video": video["id"], "chat": chat}, more=True)
+                return Polled(cursor={"video": stream["id"], "chat": chat}, more=True)
         return Polled(again_in=QUIET)
 
 

@@ -1,0 +1,3 @@
+"""Mastodon as a channel of channelmix."""
+
+__version__ = "0.1.0"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from channelmix.config import load
+from channelmix.errors import ConfigError, Refused
+from channelmix.first_answer import NAME
 from channelmix.library import Question, said
 from channelmix.records import Action, Fate, Kind, Limits
+from channelmix.store import schema as s
 from channelmix.testing.clock import FakeClock
 
 METER = {
@@ -206,14 +211,59 @@ async def test_it_is_given_once_in_a_thread(open_desk, toy_settings, push, settl
         assert sorted(one.ticket for one in found) == [1, 3]
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["one process", "two processes"])
+async def test_it_is_given_once_whoever_gives_it(open_desk, push, settle, together):
+    async with open_desk(work=False) as one, open_desk(work=False) as other:
+        await push(one, question("Hallo?"), question("Ich auch", id="c2", by="tom"))
+        await settle(one)
+        desks = [one, one if together else other]
+        given = await asyncio.gather(
+            *(
+                desk.reply(ticket, "Danke!", agent="first-answer", automatic=True, interim=True)
+                for ticket, desk in enumerate(desks, 1)
+            ),
+            return_exceptions=True,
+        )
+        assert len(await one.outbox()) == 1
+        (refused,) = (one for one in given if isinstance(one, Refused))
+        assert "a machine has spoken in this thread before" in str(refused)
+        # A person may say that it takes a while as often as it does.
+        for ticket in (1, 2):
+            await one.reply(ticket, f"Es dauert noch {ticket}.", agent="anna", interim=True)
+
+
+async def test_what_was_given_before_a_crash_is_not_given_again(
+    open_desk, toy_settings, push, settle, until
+):
+    opening, _ = night_desk(open_desk, toy_settings)
+    async with opening as desk:
+        await push(desk, question("Hallo?"))
+        await answers(desk, until)
+        await settle(desk)
+    forget = s.observers.update().where(s.observers.c.name == NAME).values(position=0)
+    opening, _ = night_desk(open_desk, toy_settings)
+    async with opening as desk:
+        await desk.store.write(lambda c: c.execute(forget))  # as if it had gone down in between
+        await push(desk, question("Anderswo", id="c4", by="kim", thread="post-2"))
+        found = await answers(desk, until, count=2)
+        assert sorted(one.ticket for one in found) == [1, 2]
+
+
+def test_how_sure_is_no_percentage(toy_settings):
+    desk = {**toy_settings()["desk"], "first_answer": {**FIRST, "sure": 60}}
+    with pytest.raises(ConfigError, match="desk.first_answer.sure: write a number from 0 to 1"):
+        load(toy_settings(desk=desk))
+
+
 @pytest.mark.parametrize(
     ("first", "asked", "hour"),
     [
         ({}, {}, 10),
         ({"kinds": ["direct_message"]}, {}, 23),
         ({}, {"kind": "review"}, 23),
+        ({}, {"at": int(NIGHT.timestamp()) - 86_400}, 23),
     ],
-    ids=["by day", "another kind", "nothing can be said"],
+    ids=["by day", "another kind", "nothing can be said", "an old one, of the first poll"],
 )
 async def test_when_there_is_none(
     open_desk, toy_settings, push, settle, until, toy, first, asked, hour
@@ -225,9 +275,10 @@ async def test_when_there_is_none(
             Limits(actions={Action.PRIVATE_REPLY}, kinds={Kind.DIRECT_MESSAGE}, text=200),
         ]
         clock.advance(timedelta(hours=hour - 23 + 24))
-        await push(desk, question("Hallo?", **asked))
+        now = int(clock.now().timestamp())
+        await push(desk, question("Hallo?", **{"at": now, **asked}))
         await settle(desk)
-        talk = {"kind": "direct_message", "thread": "eva", "by": "tom", "id": "d1"}
+        talk = {"kind": "direct_message", "thread": "eva", "by": "tom", "id": "d1", "at": now}
         if hour == 23:  # what comes later is answered, so the former was looked at
             await push(desk, question("Hallo", **talk))
             (one,) = await answers(desk, until)

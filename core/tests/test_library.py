@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from channelmix.config import load
 from channelmix.errors import ConfigError, Refused
 from channelmix.first_answer import NAME
 from channelmix.library import Question, said
-from channelmix.records import Action, Fate, Kind, Limits
+from channelmix.records import Action, Fate, Kind, Limits, Road
 from channelmix.store import schema as s
 from channelmix.testing.clock import FakeClock
 
@@ -72,11 +73,53 @@ async def test_an_article_is_taken_in_changes_and_goes(open_desk, push, settle):
         assert (await desk.ledger()).fates == {Fate.APPLIED: 5}
 
 
+async def test_what_was_private_comes_back_when_a_list_shows_it(open_desk, push, settle, until):
+    gone = {"id": "v1", "type": "deletion", "at": int(NIGHT.timestamp())}
+    clock = FakeClock(NIGHT)
+    async with open_desk(clock=clock) as desk:
+        numbers = itertools.count()
+
+        async def known():
+            return [one.article.title for one in await desk.articles()]
+
+        async def pushed(event):
+            await push(desk, {**event, "delivery": next(numbers)})
+            await settle(desk)
+            return await known()
+
+        async def listed(event):
+            feed = desk.registry.get("toy").feed
+            feed.append({**event, "delivery": next(numbers)})
+            by_poll = s.raw_events.select().where(s.raw_events.c.road == Road.POLL)
+            due = s.sources.update().values(next_at=clock.now())
+            await desk.store.write(lambda c: c.execute(due))
+            desk.bell.ring()
+
+            async def told():
+                rows = await desk.store.read(lambda c: c.execute(by_poll).all())
+                return len(rows) == len(feed)
+
+            await until(desk, told)
+            await settle(desk)
+            return await known()
+
+        assert await pushed(METER) == [METER["title"]]
+        assert await pushed(gone) == []
+        assert await pushed(METER) == []  # on its way for long: it tells what was
+        assert await listed(METER) == []  # a list lags behind
+        clock.advance(timedelta(minutes=10))
+        assert await listed(METER) == [METER["title"]]
+        assert await titles(desk, "Zählerstand") == [METER["title"]]
+        assert await pushed(gone) == []
+        assert (await desk.ledger()).adds_up
+
+
 @pytest.mark.parametrize(
     ("asked", "best"),
     [
         ("Wo sehe ich den Zählerstand?", METER["title"]),
         ("zahler ABLESEN", METER["title"]),
+        ("Zaehler?", METER["title"]),
         ("Ich verstehe meine Rechnungen nicht", BILL["title"]),
         ("Warum die Nachzahlung?", BILL["title"]),
         ("We are moving to a new address", MOVE["title"]),
@@ -213,7 +256,7 @@ async def test_it_is_given_once_in_a_thread(open_desk, toy_settings, push, settl
 
 @pytest.mark.parametrize("together", [True, False], ids=["one process", "two processes"])
 async def test_it_is_given_once_whoever_gives_it(open_desk, push, settle, together):
-    async with open_desk(work=False) as one, open_desk(work=False) as other:
+    async with open_desk() as one, open_desk(work=False) as other:
         await push(one, question("Hallo?"), question("Ich auch", id="c2", by="tom"))
         await settle(one)
         desks = [one, one if together else other]

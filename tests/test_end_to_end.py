@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,7 @@ def open_road(tmp_path: Path) -> OpenRoad:
                     "store": f"sqlite:///{tmp_path / 'desk.db'}",
                     "media": str(tmp_path / "media"),
                     "base": "page",
+                    **settings.get("desk", {}),
                 },
                 "apps": {"meta": {**app, "app_secret": sims[0].app_secret}},
                 "channels": {
@@ -438,6 +440,44 @@ async def test_an_answer_arrives_where_it_belongs(
         assert world.comments[arrived].parent == (None if place == "post" else above)
         assert world.comments[arrived].post == getattr(thing, "post", thing.id)
     await road.proven()
+
+
+@pytest.mark.parametrize("fault", [None, "timeout_after_accept", "close_after_accept"])
+async def test_a_first_answer_is_said_once_and_stops_no_clock(
+    open_road: OpenRoad, fault: Any
+) -> None:
+    first = {"when": "always", "text": "Danke!", "person": "Ein Mensch meldet sich."}
+    async with open_road("101010101010101", desk={"first_answer": first}) as road:
+        sim, said = road.sim, "Danke!\n\nEin Mensch meldet sich."
+        if fault:
+            sim.fault(fault, on="POST /comments")
+        post = sim.post("Neuer Tarif!")
+        comment = sim.comment(post, "Mira Sommer", "Was kostet er?")
+        async with asyncio.timeout(PATIENCE):
+            while not road.arrived(said) or not await road.desk.settled():
+                await road.quiet()
+        await road.quiet()  # its echo came by webhook
+        [arrived] = road.arrived(said)
+        ticket = await road.ticket(comment)
+        [row], [asked, echo] = ticket.outbox, ticket.messages
+        assert (row.state, row.ids, row.automatic) == (OutboxState.SENT, (arrived,), True)
+        assert (asked.id, echo.id, echo.native) == (comment.id, arrived, False)
+        line = ticket.line
+        assert (line.state, ticket.first_response_at) == (TicketState.OPEN, None)
+        assert (line.waiting_since, line.due_at) == (
+            asked.sent_at,
+            asked.sent_at + timedelta(hours=1),
+        )
+        other = sim.comment(post, "Ole Brandt", "Und wann?")
+        sim.comment(post, "Mira Sommer", "Hallo?")
+        await road.quiet()
+        await road.sweep()  # the echo comes back by this road, too
+        assert road.arrived(said) == [arrived]
+        assert (await road.ticket(comment)).first_response_at is None
+        assert (await road.ticket(other)).line.state is TicketState.OPEN
+        answered = await road.answer(comment)
+        assert answered.line.state is TicketState.ANSWERED
+        await road.proven()
 
 
 async def test_hiding_reaches_the_page(road: Road, asked: dict[str, Any]) -> None:

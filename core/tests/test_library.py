@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from channelmix.config import load
+from channelmix.errors import ConfigError, Refused
+from channelmix.first_answer import NAME
 from channelmix.library import Question, said
-from channelmix.records import Action, Fate, Kind, Limits
+from channelmix.records import Action, Fate, Kind, Limits, Road
+from channelmix.store import schema as s
 from channelmix.testing.clock import FakeClock
 
 METER = {
@@ -67,11 +73,53 @@ async def test_an_article_is_taken_in_changes_and_goes(open_desk, push, settle):
         assert (await desk.ledger()).fates == {Fate.APPLIED: 5}
 
 
+async def test_what_was_private_comes_back_when_a_list_shows_it(open_desk, push, settle, until):
+    gone = {"id": "v1", "type": "deletion", "at": int(NIGHT.timestamp())}
+    clock = FakeClock(NIGHT)
+    async with open_desk(clock=clock) as desk:
+        numbers = itertools.count()
+
+        async def known():
+            return [one.article.title for one in await desk.articles()]
+
+        async def pushed(event):
+            await push(desk, {**event, "delivery": next(numbers)})
+            await settle(desk)
+            return await known()
+
+        async def listed(event):
+            feed = desk.registry.get("toy").feed
+            feed.append({**event, "delivery": next(numbers)})
+            by_poll = s.raw_events.select().where(s.raw_events.c.road == Road.POLL)
+            due = s.sources.update().values(next_at=clock.now())
+            await desk.store.write(lambda c: c.execute(due))
+            desk.bell.ring()
+
+            async def told():
+                rows = await desk.store.read(lambda c: c.execute(by_poll).all())
+                return len(rows) == len(feed)
+
+            await until(desk, told)
+            await settle(desk)
+            return await known()
+
+        assert await pushed(METER) == [METER["title"]]
+        assert await pushed(gone) == []
+        assert await pushed(METER) == []  # on its way for long: it tells what was
+        assert await listed(METER) == []  # a list lags behind
+        clock.advance(timedelta(minutes=10))
+        assert await listed(METER) == [METER["title"]]
+        assert await titles(desk, "Zählerstand") == [METER["title"]]
+        assert await pushed(gone) == []
+        assert (await desk.ledger()).adds_up
+
+
 @pytest.mark.parametrize(
     ("asked", "best"),
     [
         ("Wo sehe ich den Zählerstand?", METER["title"]),
         ("zahler ABLESEN", METER["title"]),
+        ("Zaehler?", METER["title"]),
         ("Ich verstehe meine Rechnungen nicht", BILL["title"]),
         ("Warum die Nachzahlung?", BILL["title"]),
         ("We are moving to a new address", MOVE["title"]),
@@ -206,14 +254,59 @@ async def test_it_is_given_once_in_a_thread(open_desk, toy_settings, push, settl
         assert sorted(one.ticket for one in found) == [1, 3]
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["one process", "two processes"])
+async def test_it_is_given_once_whoever_gives_it(open_desk, push, settle, together):
+    async with open_desk() as one, open_desk(work=False) as other:
+        await push(one, question("Hallo?"), question("Ich auch", id="c2", by="tom"))
+        await settle(one)
+        desks = [one, one if together else other]
+        given = await asyncio.gather(
+            *(
+                desk.reply(ticket, "Danke!", agent="first-answer", automatic=True, interim=True)
+                for ticket, desk in enumerate(desks, 1)
+            ),
+            return_exceptions=True,
+        )
+        assert len(await one.outbox()) == 1
+        (refused,) = (one for one in given if isinstance(one, Refused))
+        assert "a machine has spoken in this thread before" in str(refused)
+        # A person may say that it takes a while as often as it does.
+        for ticket in (1, 2):
+            await one.reply(ticket, f"Es dauert noch {ticket}.", agent="anna", interim=True)
+
+
+async def test_what_was_given_before_a_crash_is_not_given_again(
+    open_desk, toy_settings, push, settle, until
+):
+    opening, _ = night_desk(open_desk, toy_settings)
+    async with opening as desk:
+        await push(desk, question("Hallo?"))
+        await answers(desk, until)
+        await settle(desk)
+    forget = s.observers.update().where(s.observers.c.name == NAME).values(position=0)
+    opening, _ = night_desk(open_desk, toy_settings)
+    async with opening as desk:
+        await desk.store.write(lambda c: c.execute(forget))  # as if it had gone down in between
+        await push(desk, question("Anderswo", id="c4", by="kim", thread="post-2"))
+        found = await answers(desk, until, count=2)
+        assert sorted(one.ticket for one in found) == [1, 2]
+
+
+def test_how_sure_is_no_percentage(toy_settings):
+    desk = {**toy_settings()["desk"], "first_answer": {**FIRST, "sure": 60}}
+    with pytest.raises(ConfigError, match="desk.first_answer.sure: write a number from 0 to 1"):
+        load(toy_settings(desk=desk))
+
+
 @pytest.mark.parametrize(
     ("first", "asked", "hour"),
     [
         ({}, {}, 10),
         ({"kinds": ["direct_message"]}, {}, 23),
         ({}, {"kind": "review"}, 23),
+        ({}, {"at": int(NIGHT.timestamp()) - 86_400}, 23),
     ],
-    ids=["by day", "another kind", "nothing can be said"],
+    ids=["by day", "another kind", "nothing can be said", "an old one, of the first poll"],
 )
 async def test_when_there_is_none(
     open_desk, toy_settings, push, settle, until, toy, first, asked, hour
@@ -225,9 +318,10 @@ async def test_when_there_is_none(
             Limits(actions={Action.PRIVATE_REPLY}, kinds={Kind.DIRECT_MESSAGE}, text=200),
         ]
         clock.advance(timedelta(hours=hour - 23 + 24))
-        await push(desk, question("Hallo?", **asked))
+        now = int(clock.now().timestamp())
+        await push(desk, question("Hallo?", **{"at": now, **asked}))
         await settle(desk)
-        talk = {"kind": "direct_message", "thread": "eva", "by": "tom", "id": "d1"}
+        talk = {"kind": "direct_message", "thread": "eva", "by": "tom", "id": "d1", "at": now}
         if hour == 23:  # what comes later is answered, so the former was looked at
             await push(desk, question("Hallo", **talk))
             (one,) = await answers(desk, until)

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from channelmix.errors import ChannelmixError, NotFound, Refused
 from channelmix.records import Action, Attachment, Draft, Kind, Message, OutboxState
 from channelmix.rules import answering
-from channelmix.store import feed, outbox, tickets
+from channelmix.store import feed, locks, outbox, tickets
 from channelmix.store import schema as s
 from channelmix.store.dialect import among
 from channelmix.store.items import Item
@@ -83,6 +83,13 @@ class Ready:
     def target(self) -> str | None:
         """What it is about, by its external id."""
         return self.draft.target.id if self.draft.target else None
+
+    @property
+    def first(self) -> tuple[str, str] | None:
+        """The thread, if it is a machine's word that an answer follows: said there only once."""
+        target = self.draft.target
+        machine = self.prepared.interim and self.draft.automatic
+        return (self.draft.channel, clean(target.thread)) if machine and target else None
 
 
 @frozen(kw_only=True)
@@ -256,16 +263,18 @@ def accept(
     """Put answers into the outbox and their tickets' history; return their outbox ids.
 
     For one that comes too late there is the error: `Refused` for the same answer given a moment
-    ago, by whomever, and for any that was given since this one was prepared.
+    ago, by whomever, for any that was given since this one was prepared, and for a machine's word
+    that an answer follows where a machine has spoken in that thread.
     """
+    locks.hold(connection, (("first", *one.first) for one in ready if one.first))
     concerned = tickets.hold(connection, {one.prepared.ticket for one in ready})
     made: dict[int, int | ChannelmixError] = {}
     fresh: list[feed.Fresh] = []
     left = list(enumerate(ready))
     while left:  # of those that are the same, the second has to see the first
-        first = {_deed(one): number for number, one in reversed(left)}
-        turn = [(number, one) for number, one in left if first[_deed(one)] == number]
-        left = [(number, one) for number, one in left if first[_deed(one)] != number]
+        first = {key: number for number, one in reversed(left) for key in _once(one)}
+        turn = [each for each in left if all(first[key] == each[0] for key in _once(each[1]))]
+        left = [each for each in left if each not in turn]
         results, told = _accept_different(connection, [one for _, one in turn], now)
         made.update(zip((number for number, _ in turn), results, strict=True))
         fresh += told
@@ -278,6 +287,11 @@ def accept(
 def _deed(one: Ready) -> Deed:
     """Say what is done."""
     return one.draft.channel, one.target, one.draft.action
+
+
+def _once(one: Ready) -> list[tuple[str | None, ...]]:
+    """Say what at most one of those that are accepted together may be."""
+    return [_deed(one), *([one.first] if one.first else [])]
 
 
 def _accept_different(
@@ -309,6 +323,8 @@ def _refused(
             return Refused(f"the same was sent a moment ago by {same.by} (outbox {same.id})")
     if done and not one.prepared.used:
         return Refused("somebody has just done the same to this message: look, then decide")
+    if one.first and outbox.answered_by_machine(connection, one.prepared.ticket):
+        return Refused("a machine has spoken in this thread before")
     return None
 
 

@@ -61,6 +61,13 @@ def positive(number: int) -> int:
     return number
 
 
+def share_of_one(number: float) -> float:
+    """Want a number from 0 to 1."""
+    if not 0 <= number <= 1:
+        raise ValueError("write a number from 0 to 1")
+    return number
+
+
 def readable_pointer(text: str) -> str:
     """Want a text with no other place to fill in than {account} and {topic}."""
     try:

@@ -422,8 +422,9 @@ class Desk:
 
         In public where it was asked in public, unless `private`. With `thread` a text that is too
         long becomes several numbered messages, where the channel offers that. With `interim` it
-        says only that an answer follows: the customer still waits for us. Raises: `Refused`
-        with every finding that blocks.
+        says only that an answer follows: the customer still waits for us; if it is `automatic`
+        too, only where no machine has spoken in the thread. Raises: `Refused` with every
+        finding that blocks.
         """
         wish = answering.Wish(
             ticket=ticket_id,

@@ -13,7 +13,7 @@ from attrs import define
 from channelmix import library
 from channelmix.errors import ChannelmixError
 from channelmix.hookspecs import Plugin, hook
-from channelmix.records import Happening, TicketState, limits_for
+from channelmix.records import Happening, TicketState, hours, limits_for
 from channelmix.rules import answering
 from channelmix.settings import FirstAnswer, Settings
 from channelmix.store.outbox import answered_by_machine
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NAME = "first-answer"
 """Under which it takes part, and acts in a ticket's history."""
 TELLING = frozenset({"ticket_opened", "ticket_changed", "message_added"})
+FRESH = hours(12)
+"""What is older when we learn of it gets none: a first start brings what was said days ago."""
 
 
 def wanted(settings: Settings) -> bool:
@@ -59,9 +61,12 @@ class Rule(Plugin):
         line = ticket.line
         limits = limits_for(self.desk.limits(line.channel), answering(line.kind), line.kind)
         heard = ticket.first_response_at is not None or bool(ticket.outbox)
+        asked_at = max((one.sent_at for one in ticket.messages if not one.own), default=None)
         return (
             line.state is TicketState.OPEN
             and not heard
+            and asked_at is not None
+            and self.desk.clock.now() - asked_at <= FRESH
             and limits is not None
             and (not how.kinds or line.kind in how.kinds)
         )

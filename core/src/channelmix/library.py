@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ NEAR = 0.05
 LEAST = 0.25
 """What is less sure than this is not offered."""
 MOST = 5
+LOOKED_AT = 200
+"""How many articles with the most points are judged by topic and language, too."""
 SHORTEST_TITLE = 12
 """What is left of a title that is cut further says nothing."""
 
@@ -50,6 +53,7 @@ def find(
     """Return the articles that answer a question best, each with how sure that is, 0 to 1.
 
     `networks` tells the network of each channel. A word counts by how few articles have it.
+    At most `LOOKED_AT` are returned, whatever `most` says.
     """
     matches = library.match(connection, beginnings(question.text))
     total = max(library.count(connection), 1)
@@ -59,7 +63,8 @@ def find(
         for article in one.title | one.text:
             counts = told if article in one.title else told * IN_TEXT
             points[article] = points.get(article, 0) + counts
-    lines = library.articles(connection, ids=points, limit=len(points))
+    best = heapq.nlargest(LOOKED_AT, points, key=lambda article: (points[article], -article))
+    lines = library.articles(connection, ids=best, limit=LOOKED_AT)
     judged = [(_sure(points[line.id], line, question, networks), line) for line in lines]
     found = [(sure, line) for sure, line in judged if sure >= least]
     return sorted(found, key=lambda one: (-one[0], one[1].id))[:most]
@@ -121,5 +126,5 @@ def said(title: str, url: str, limits: Limits | None) -> str:
 def _typed(url: str) -> str:
     """Write an address as people type it."""
     parts = urlsplit(url)
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.netloc.removeprefix('www.')}{parts.path}{query}".rstrip("/")
+    place = parts._replace(scheme="", netloc="").geturl()
+    return f"{parts.netloc.removeprefix('www.')}{place}".rstrip("/")

@@ -394,7 +394,7 @@ class Article:
     """Something we published that helps: a video, a pin, a photo, a post of a blog.
 
     It goes into the help library, from which answers are suggested on every channel. A
-    `Deletion` of the same id takes it out.
+    `Deletion` of the same id takes it out, until a later poll shows it again.
     """
 
     id: str

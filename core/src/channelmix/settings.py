@@ -16,6 +16,7 @@ from channelmix.checks import (
     positive,
     readable_hours,
     readable_pointer,
+    share_of_one,
     some_text,
     store_address,
     web_address,
@@ -88,7 +89,7 @@ class FirstAnswer:
     when: Literal["closed", "always"] = setting(
         default="closed", help="Only outside the channel's opening hours, or always."
     )
-    sure: float = setting(
+    sure: Annotated[float, share_of_one] = setting(
         default=0.6, help="How sure an article must be to be offered with it, 0 to 1."
     )
     channels: tuple[str, ...] = setting(default=(), help="Where it is given; none: everywhere.")

@@ -11,6 +11,8 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+"
 )
 """Scripts that are written without spaces: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+UMLAUT = re.compile("(?<=[ao])e|(?<=[^aeqo]u)e")
+"""The `e` of an umlaut that is written without its dots."""
 SHORTEST = 3
 """Shorter words tell nothing, where words are written apart."""
 WHOLE = 5
@@ -18,13 +20,14 @@ WHOLE = 5
 
 
 def words(text: str) -> Iterator[str]:
-    """Yield the words of a text in its order: small, without accents, `ß` as `ss`.
+    """Yield the words of a text in its order: small, without accents, `ß` as `ss`, `ı` as `i`.
 
     Where a script writes no spaces, every two neighbouring characters are a word.
     """
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(char for char in parts if not unicodedata.category(char).startswith("M"))
-    for word in _WORD.findall(unicodedata.normalize("NFC", bare)):
+    # What is written in capitals, or on a foreign keyboard, has lost the difference.
+    for word in _WORD.findall(unicodedata.normalize("NFC", bare).replace("ı", "i")):
         place = 0
         for run in _UNSPACED.finditer(word):
             yield from filter(None, [word[place : run.start()]])
@@ -38,10 +41,13 @@ def beginnings(text: str, *, most: int = 24) -> list[str]:
     """Return how the words of a question begin, each once: what to look for in articles.
 
     "Rechnungen" is to find "Rechnung", and "Zähler" the "Zählerstand": so endings are left off,
-    and any ending may follow.
+    and any ending may follow. Who writes "Zaehler" means "Zähler", perhaps.
     """
     kept = {
-        _stem(word): None for word in words(text) if len(word) >= SHORTEST or _UNSPACED.match(word)
+        _stem(one): None
+        for word in words(text)
+        if len(word) >= SHORTEST or _UNSPACED.match(word)
+        for one in (word, UMLAUT.sub("", word))
     }
     return list(kept)[:most]
 

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 import pytest
 from attrs import evolve
 from channelmix.errors import AuthorizationLost, Rejected, RetryLater, Uncertain, WindowClosed
-from channelmix.records import Action, Attachment, AttachmentKind, Draft, Kind, minutes
+from channelmix.library import said
+from channelmix.records import Action, Attachment, AttachmentKind, Draft, Kind, limits_for, minutes
 from channelmix.reviewing import findings
 from channelmix_instagram import policy, polling
 from channelmix_meta.simulator_reading import RefusedError
@@ -292,6 +293,22 @@ async def test_an_answer_to_what_is_gone_is_refused_for_good(s: Any) -> None:
     s.sim.remove(s.comment)
     with pytest.raises(Rejected, match="gone"):
         await s.channel.reply(part)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "tapped"),
+    [
+        (Action.PUBLIC_REPLY, Kind.COMMENT, False),
+        (Action.PUBLIC_REPLY, Kind.MENTION, False),
+        (Action.PRIVATE_REPLY, Kind.COMMENT, True),
+        (Action.PRIVATE_REPLY, Kind.DIRECT_MESSAGE, True),
+    ],
+)
+async def test_a_link_in_a_comment_is_written_to_be_typed(
+    s: Any, action: Action, kind: Kind, *, tapped: bool
+) -> None:
+    text = said("Zähler ablesen", "https://youtu.be/v1", limits_for(s.channel.limits, action, kind))
+    assert text == f"Zähler ablesen: {'https://' if tapped else ''}youtu.be/v1"
 
 
 async def test_limits_say_the_same_as_the_network(s: Any) -> None:

@@ -80,6 +80,22 @@ async def test_what_is_made_private_is_taken_out(y, privacy) -> None:
     assert await round_of(y) == []
 
 
+async def test_what_goes_and_comes_back_again_is_told_each_time(y) -> None:
+    await y.walk("videos")
+    keys, told = [], []
+    for privacy in ("private", "public", "private", "public"):
+        y.video.privacy = privacy
+        for _ in range(2):  # the list, then the details
+            y.clock.advance(TURNS)
+            polled = await y.channel.poll(Poll(source="videos", cursor=y.cursors["videos"]))
+            y.cursors["videos"] = polled.cursor
+            new = [one for one in polled.events if y.video.id in one.key and "Item" not in one.key]
+            keys += [one.key for one in new]
+            told += [type(y.channel.ingest(one).inbounds[-1]) for one in new]
+    assert told == [Deletion, Article, Deletion, Article]
+    assert len(set(keys)) == len(keys)
+
+
 async def test_what_is_deleted_is_taken_out_once(y) -> None:
     y.sim.video("Bleibt")
     await y.walk("videos")

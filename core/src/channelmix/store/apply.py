@@ -116,7 +116,7 @@ def _apply(
     items.scrub(connection, [item for item, one in folded.items() if one.deleted_at is not None])
     items.delivered(connection, new)
     items.want_lookups(connection, new, now)
-    library.keep(connection, articles, folded)
+    library.keep(connection, told, folded)
     write_labels(connection, _labelled(works))
     fresh = _tell_items(new)
     fresh += match_echoes(connection, echoes, now)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from channelmix.projection import Folded
-from channelmix.records import Article
+from channelmix.records import Article, Deletion, Road, minutes
 from channelmix.store import items
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, upsert
@@ -26,8 +26,10 @@ from channelmix.words import words
 PLACES = ("title", "text")
 """Where a word may stand."""
 MOST = 2000
-"""How many articles a word is looked for in: one that is in more tells nothing."""
+"""How many articles a word is looked for in, the newest: one that is in more tells little."""
 
+LAG = minutes(5)
+"""How long a list of a network may still show what was deleted."""
 WORDS, LONGEST = 10_000, 64
 """How many words an article is found by, and how many characters of each."""
 
@@ -77,18 +79,27 @@ def keep(
 ) -> None:
     """Take articles into the library, and out of it what was taken back.
 
-    Of several versions the one that arrived last counts.
+    Of several versions the one that arrived last counts, and whether that is after it was taken
+    back: a video that was private may be shown again.
     """
     newest: dict[items.Item, tuple[datetime, Article]] = {}
-    for one in told:
-        if isinstance(one.inbound, Article) and folded[one.item].deleted_at is None:
-            at = one.event.received_at
-            if one.item not in newest or at >= newest[one.item][0]:
-                newest[one.item] = at, one.inbound
-    gone = [item for item, one in folded.items() if one.deleted_at is not None]
+    gone: set[items.Item] = {item for item, one in folded.items() if one.deleted_at is not None}
+    for one in sorted(told, key=lambda one: (one.event.received_at, one.event.id)):
+        if isinstance(one.inbound, Deletion):
+            gone.add(one.item)
+            newest.pop(one.item, None)
+        elif isinstance(one.inbound, Article) and _is_there(one, folded[one.item]):
+            gone.discard(one.item)
+            newest[one.item] = one.event.received_at, one.inbound
     before = _ids(connection, {*newest, *gone})
     _forget(connection, [before[item] for item in gone if item in before])
     _write(connection, newest)
+
+
+def _is_there(told: items.Told, folded: Folded) -> bool:
+    """Say whether an article was there when it was told: a list tells what is, a push what was."""
+    gone_at, event = folded.deleted_at, told.event
+    return gone_at is None or (event.road is Road.POLL and event.received_at > gone_at + LAG)
 
 
 def _ids(connection: sa.Connection, of: Collection[items.Item]) -> dict[items.Item, int]:
@@ -165,19 +176,19 @@ def _execute(
 _MATCH: Mapping[tuple[str, str], Any] = {
     ("sqlite", "title"): sa.text(
         "SELECT rowid FROM article_words WHERE article_words MATCH 'title : \"' || :word || '\" *'"
-        " LIMIT :most"
+        " ORDER BY rowid DESC LIMIT :most"
     ),
     ("sqlite", "text"): sa.text(
         "SELECT rowid FROM article_words WHERE article_words MATCH 'text : \"' || :word || '\" *'"
-        " LIMIT :most"
+        " ORDER BY rowid DESC LIMIT :most"
     ),
     ("postgresql", "title"): sa.text(
         "SELECT id FROM article_words WHERE title @@ CAST('''' || :word || ''':*' AS tsquery)"
-        " LIMIT :most"
+        " ORDER BY id DESC LIMIT :most"
     ),
     ("postgresql", "text"): sa.text(
         "SELECT id FROM article_words WHERE text @@ CAST('''' || :word || ''':*' AS tsquery)"
-        " LIMIT :most"
+        " ORDER BY id DESC LIMIT :most"
     ),
 }
 

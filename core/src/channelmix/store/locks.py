@@ -4,6 +4,7 @@ SQLite has one writer at a time and needs none. On PostgreSQL every transaction 
 this order, each kind at once and sorted, so that nobody waits in a circle:
 
 1. items and conversations, before what an event tells is stored; where something is published,
+   or a machine answers first,
 2. people, and with them their units, before messages are written,
 3. rows,
 4. the feed, last: its ids then come in the order of the commits.
@@ -17,7 +18,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 Key = tuple[str, ...]
-"""A kind (`item`, `talk`, `person`, `publish`, `feed`), then what names the one meant."""
+"""A kind (`item`, `talk`, `person`, `publish`, `first`, `feed`), then what names the one meant."""
 FEED: Key = ("feed",)
 MIGRATION: Key = ("migration",)
 

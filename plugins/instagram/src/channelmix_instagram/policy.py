@@ -32,7 +32,13 @@ def size(text: str) -> int:
 
 
 LIMITS = (
-    Limits(actions={Action.PUBLIC_REPLY}, kinds=PUBLIC, text=COMMENT_TEXT, settle=SETTLE_PUBLIC),
+    Limits(
+        actions={Action.PUBLIC_REPLY},
+        kinds=PUBLIC,
+        text=COMMENT_TEXT,
+        links=False,  # an address in a comment is plain text there, in a direct message it is a link
+        settle=SETTLE_PUBLIC,
+    ),
     Limits(
         actions={Action.PRIVATE_REPLY},
         kinds=CONVERSATION,

@@ -59,9 +59,12 @@ Body = Mapping[str, Any]
 
 
 def event(body: Body, source: str) -> RawEvent:
-    """Make a raw event; its key is the same for the same version of the same resource."""
+    """Make a raw event; its key is the same for the same version of the same resource.
+
+    A video may be taken back and shown again any number of times: each time is another event.
+    """
     if "gone" in body:
-        key = f"gone:{body['gone']}"
+        key = f"gone:{body['gone']}:{body.get('seen_at')}"
     else:
         resource = body["resource"]
         snippet = obj(resource.get("snippet"))
@@ -73,6 +76,7 @@ def event(body: Body, source: str) -> RawEvent:
         )
         seen = f"{status(body)}:{body.get('can_reply')}"
         key = f"{resource.get('kind')}:{_id(resource)}:{version}:{seen}"
+        key += f":{body['back_at']}" if "back_at" in body else ""
     return RawEvent(key=key, body=encode(body), source=source)
 
 

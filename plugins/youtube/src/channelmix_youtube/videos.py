@@ -140,12 +140,13 @@ class Videos:
         is_public = now is not None and parsing.is_public(now)
         if now is not None:
             cursor.known[video] = is_public
+        at = self.clock.now().isoformat()
         if now is not None and is_public:
-            return parsing.event({"resource": dict(now)}, source)
+            back = {} if was_public else {"back_at": at}
+            return parsing.event({"resource": dict(now), **back}, source)
         if now is not None and not was_public:
             return None
-        gone = {"gone": video, "video": video, "seen_at": self.clock.now().isoformat()}
-        return parsing.event(gone, source)
+        return parsing.event({"gone": video, "video": video, "seen_at": at}, source)
 
 
 def uploads(channel_id: str) -> str:

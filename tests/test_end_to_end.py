@@ -104,6 +104,11 @@ class Road:
                 await wait(event, 0.5)
         self.desk.bell.leave(event)
 
+    async def room(self, pages: int) -> None:
+        """Give the database a disk of so many pages; never fewer than it has already."""
+        limit = f"PRAGMA max_page_count = {pages}"
+        await self.desk.store.write(lambda c: c.exec_driver_sql(limit).close())
+
     async def rows(self, query: Any) -> list[Any]:
         return await self.desk.store.read(lambda c: list(c.execute(query).all()))
 
@@ -389,6 +394,30 @@ async def test_what_we_answer_with_an_error_comes_again_and_counts_once(
     ledger = await road.desk.ledger()
     assert (ledger.stored, ledger.repeated) == (2, 4 if shaken == "after" else 0)
     await road.proven()
+
+
+async def test_a_full_disk_is_answered_503_until_there_is_room(road: Road) -> None:
+    post = road.sim.post("Hallo!")
+    await road.quiet()
+    await road.room(pages=1)
+    asked: list[Comment] = []
+    address = str(road.sim.webhook)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while True:
+            asked.append(road.sim.comment(post, "Mira Sommer", f"{len(asked)}" + "x" * 5_000))
+            [one] = road.sim.deliveries()
+            answer = await http.post(address, content=one.body, headers=one.headers)
+            if answer.status_code != 200:
+                break
+            assert len(asked) < 500, "this disk is endless"
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        assert "desk.db" not in answer.text
+        await road.room(pages=1_000_000)
+        answer = await http.post(address, content=one.body, headers=one.headers)
+        assert answer.status_code == 200
+    await road.quiet()
+    for one in asked:
+        assert (await road.ticket(one)).line.state is TicketState.OPEN
 
 
 # --- out ----------------------------------------------------------------------------------------

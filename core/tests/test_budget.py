@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import attrs
 import pytest
+import sqlalchemy as sa
 from channelmix import Misconfigured, RetryLater, hook
 from channelmix.allowances import Share
 from channelmix.budget import StoredBudget
@@ -21,15 +23,19 @@ from channelmix.records import (
     Kind,
     Limits,
     Message,
+    Poll,
+    Polled,
     RawEvent,
     Source,
     hours,
     minutes,
 )
+from channelmix.store import schema as s
 from channelmix.store.engine import Store
 from channelmix.testing.clock import FakeClock
 
 MORNING = datetime(2026, 3, 4, 6, tzinfo=UTC)
+both_ways = pytest.mark.parametrize("by", [hours(1), hours(-1)], ids=["forwards", "back"])
 UNITS = Allowance(unit="units", amount=100, reserve=40, period="day")
 
 
@@ -98,6 +104,32 @@ async def test_without_an_allowance_nothing_is_counted(budget):
     await free.spend(1e9)
     with pytest.raises(Misconfigured, match="no allowance"):
         await free.state()
+
+
+@both_ways
+async def test_however_the_clock_is_turned_no_day_spends_more(budget, clock, by):
+    clock.advance(hours(17.5))  # half an hour before midnight
+
+    waits: list[timedelta] = []
+
+    async def spend_all() -> None:
+        for reply in (False, True):
+            for number in range(110):
+                try:
+                    await budget("ab"[number % 2], process=number % 2).spend(1, reply=reply)
+                except RetryLater as refused:
+                    waits.append(refused.after)
+
+    spent = []
+    for step in (by, -by, by, -by):
+        await spend_all()
+        spent.append((await budget().state()).spent)
+        clock.step(step)
+    assert spent == [100] * 4
+    assert timedelta(0) < min(waits) <= max(waits) <= hours(24)
+    assert (await budget().state()).spent == 100
+    clock.advance(hours(48))
+    assert (await budget().state()).left_for_polls > 0
 
 
 # --- on a desk ---------------------------------------------------------------------------------
@@ -248,3 +280,37 @@ async def test_channels_of_one_app_have_one_budget(open_desk, metered):
             "four": "budget: the reserve (0) must be between 0 and the amount (-1)",
         }
         assert (await desk.registry.get("one").budget.state()).channels == 2
+
+
+@both_ways
+async def test_what_waits_for_the_next_month_is_polled_then_though_the_clock_is_turned(
+    open_desk, metered, until, clock, by
+):
+    class Paying(metered):  # type: ignore[misc]  # known to a fixture only
+        sources: ClassVar = [Source(name="feed", every=minutes(1))]
+
+        @hook
+        async def poll(self, wanted: Poll) -> Polled:
+            await self.budget.spend(4)
+            return await super().poll(wanted)
+
+    clock.set(datetime(2026, 3, 31, 22, 30, tzinfo=UTC))
+    options = {"classes": {"metered": Paying}, "channels": {"x": {"network": "metered"}}}
+    async with open_desk(clock=clock, **options) as desk:
+        budget = desk.registry.get("x").budget
+
+        async def at_rest(spent: float, error: str = "", april: datetime | None = None) -> bool:
+            row = await desk.store.read(lambda c: c.execute(sa.select(s.sources)).one())
+            due = row.next_at == april if april else row.next_at > clock.now()
+            fits = due and row.lease_until is None and error in (row.error or "")
+            return fits and (await budget.state()).spent == spent
+
+        april = datetime(2026, 4, 1, tzinfo=UTC)
+        for spent in (4, 8):
+            await until(desk, partial(at_rest, spent))
+            clock.advance(minutes(2))
+        await until(desk, partial(at_rest, 8, "budget", april))
+        clock.step(by)  # back, it comes too early, and is put off again
+        await until(desk, partial(at_rest, 8, "budget", april))
+        clock.set(april)
+        await until(desk, partial(at_rest, 4))

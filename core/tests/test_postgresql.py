@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from channelmix.errors import StoreError
 from channelmix.records import Receipt
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
+from channelmix.testing.clock import FakeClock
 
 QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
 
@@ -92,10 +94,16 @@ async def test_a_fresh_database_in_its_place_is_refused(
             assert connection.execute(tables).fetchone() == (0,)
 
 
+@pytest.mark.parametrize("away", [timedelta(minutes=1), timedelta(hours=1)], ids=str)
 async def test_a_server_that_is_away_for_a_while_costs_nothing(
-    open_desk: Any, own_server: Any, push: Any, settle: Any
+    open_desk: Any, own_server: Any, push: Any, settle: Any, until: Any, away: timedelta
 ) -> None:
-    async with open_desk(desk={"store": own_server.get_uri()}) as desk:
+    """An hour is longer than every lease: nobody takes the reply for lost that is on its way."""
+    clock = FakeClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    name = f"away_{away.seconds}"
+    as_admin(own_server.get_uri(), f"CREATE DATABASE {name}")
+    store = own_server.get_uri(database=name)
+    async with open_desk(desk={"store": store}, clock=clock) as desk:
         await push(desk, QUESTION)
         await settle(desk)
         (line,) = await desk.tickets()
@@ -118,6 +126,7 @@ async def test_a_server_that_is_away_for_a_while_costs_nothing(
         for _ in range(2):
             with pytest.raises(StoreError, match="store postgresql"):
                 await push(desk, {**QUESTION, "id": "c2"})
+        clock.advance(away)
         await asyncio.to_thread(own_server.ensure_postgres_running)
         await push(desk, {**QUESTION, "id": "c2"})
         await settle(desk, seconds=30)

@@ -33,7 +33,7 @@ from channelmix.records import (
     TicketState,
 )
 from channelmix.store import apply as applying
-from channelmix.store import feed, journal, outbox, outcomes, tickets
+from channelmix.store import feed, items, journal, locks, outbox, outcomes, tickets
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 
@@ -141,10 +141,45 @@ async def meeting(database: str, open_desk: Any) -> AsyncIterator[Meeting]:
             assert meeting.runs <= 1
 
 
-async def test_two_workers_on_a_new_thread_open_one_ticket(meeting: Meeting) -> None:
+@pytest.mark.parametrize("known", [False, True])
+async def test_two_workers_on_a_new_thread_open_one_ticket(meeting: Meeting, known: Any) -> None:
+    if known:
+        await meeting.apply(said("c0", thread="post-0"))
     await meeting.apply_both(said("c1"), said("c2", sent_at=NOW + MINUTE))
-    (ticket,) = await meeting.rows(s.tickets)
-    assert [row.ticket_id for row in await meeting.rows(s.messages)] == [ticket.id] * 2
+    await one_ticket_holds_both(meeting)
+
+
+async def test_the_thread_s_row_alone_keeps_them_apart(
+    meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the locks stands the unique key of threads: whoever comes second waits for the row
+    that the first one writes, before it reads what there is to judge.
+    """
+    await meeting.apply(said("c0", thread="post-0"))  # so that it does not wait for the person
+    monkeypatch.setattr(locks, "hold", lambda *_: None)
+    await meeting.apply_both(said("c1"), said("c2", sent_at=NOW + MINUTE))
+    await one_ticket_holds_both(meeting)
+
+
+async def test_the_locks_alone_keep_them_apart(
+    meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row of the thread is waited for: it was there, and nothing new was said of it."""
+    await meeting.apply(said("c0", "ben"), said("c00", thread="post-0"))
+    for writes in ("_write_threads", "_write_people"):
+        monkeypatch.setattr(items, writes, lambda *_: None)
+    await meeting.apply_both(said("c1"), said("c2", sent_at=NOW + MINUTE))
+    await one_ticket_holds_both(meeting)
+
+
+async def one_ticket_holds_both(meeting: Meeting) -> None:
+    (ticket,) = [
+        row
+        for row in await meeting.rows(s.tickets)
+        if (row.thread, row.person) == ("post-1", "eva")
+    ]
+    both = [row for row in await meeting.rows(s.messages) if row.external_id in {"c1", "c2"}]
+    assert [row.ticket_id for row in both] == [ticket.id] * 2
     assert meeting.waited
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from channelmix.clock import SystemClock, Turning
-from channelmix.errors import RetryLater, Uncertain
+from channelmix.errors import RetryLater, StoreError, Uncertain
 from channelmix.records import Found, Receipt
-from channelmix.store import feed, journal
+from channelmix.store import feed, journal, turned
 from channelmix.store import schema as s
 from channelmix.testing.clock import FakeClock
 
@@ -173,6 +173,35 @@ async def test_the_clock_may_go_back_while_nobody_works(
         await desk.reply(ticket, "Hello", agent="anna")
     clock.step(-HOUR)
     async with open_desk(clock=clock) as desk:
+        await until(desk, state(desk, "sent"))
+
+
+async def test_a_clock_that_goes_back_while_the_store_is_away_is_not_forgotten(
+    open_desk: Fixture,
+    push: Fixture,
+    settle: Fixture,
+    until: Fixture,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_desk(clock=clock) as desk:
+        ticket = await asked(desk, push, settle)
+        network = Network(desk)
+        network.answers["reply"] = lambda _: RetryLater("busy", after=10 * SECOND)
+        await desk.reply(ticket, "Hello", agent="anna")
+        await until(desk, lambda: is_in(network, "reply"))
+        network.answers.clear()
+        away, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def no_store(*_: Any) -> None:
+            loop.call_soon_threadsafe(away.set)
+            raise StoreError("the server is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(turned, "back", no_store)
+            clock.step(-HOUR)
+            await asyncio.wait_for(away.wait(), 15)
+        clock.advance(MINUTE)
         await until(desk, state(desk, "sent"))
 
 

@@ -21,7 +21,7 @@ from time import monotonic
 from attrs import define, evolve, field, frozen
 
 from channelmix.breaker import Pause
-from channelmix.clock import SystemClock
+from channelmix.clock import SystemClock, Turning
 from channelmix.handover import Handover, LastWords, Orders
 from channelmix.hookspecs import Clock
 from channelmix.log import get_logger
@@ -62,6 +62,7 @@ class Supervisor:
     cool_down: timedelta = timedelta(minutes=1)
     """How long a channel that stopped a worker is paused at first."""
     clock: Clock = field(factory=SystemClock)
+    _turning: Turning = field(init=False)
     _pauses: dict[str, list[Pause]] = field(factory=dict, init=False)
     """All of each channel, the last one last."""
     _deaths: Counter[int] = field(factory=Counter, init=False)
@@ -70,6 +71,10 @@ class Supervisor:
     _failures: int = field(default=0, init=False)
     _stop: asyncio.Event = field(factory=asyncio.Event, init=False)
     _worker: asyncio.subprocess.Process | None = field(default=None, init=False)
+
+    @_turning.default
+    def _of_clock(self) -> Turning:
+        return Turning(self.clock)
 
     async def run(self) -> int:
         """Run until SIGTERM or SIGINT, and let the worker drain then; return the exit code.
@@ -119,8 +124,13 @@ class Supervisor:
         return Ended(code=code, seconds=monotonic() - started, words=self.handover.last_words())
 
     def _orders(self) -> Orders:
-        """Return the orders for the next worker, with the pauses that still last."""
-        now = self.clock.now()
+        """Return the orders for the next worker, with the pauses that still last.
+
+        They last for as long as they were to last, though the clock was turned.
+        """
+        by, now = self._turning.turned(), self.clock.now()
+        for each in self._pauses.values():
+            each[-1] = evolve(each[-1], until=each[-1].until + by)
         lasting = tuple(each[-1] for each in self._pauses.values() if each[-1].until > now)
         return evolve(self.orders, pauses=lasting, poison=self._poison)
 

@@ -45,6 +45,8 @@ class Workers:
     _turning: Turning = field(init=False)
     _turn: list[Callable[[timedelta], None]] = field(factory=list, init=False)
     """Told when the clock was turned, by those that remember times."""
+    _went_back: bool = field(default=False, init=False)
+    """The clock did, and the store is not told yet: it may be away."""
 
     @_turning.default
     def _of_desk(self) -> Turning:
@@ -221,17 +223,18 @@ class Workers:
 
     async def _look_at_clock(self) -> int:
         """Let nothing wait, or end, because the clock was turned."""
-        by = self._turning.turned()
-        if not by:
-            return 0
-        now = self.desk.clock.now()
-        self.desk.log.warning("clock.turned", seconds=by.total_seconds(), now=now.isoformat())
-        for turn in self._turn:
-            turn(by)
-        if by < timedelta(0):
+        by, now = self._turning.turned(), self.desk.clock.now()
+        if by:
+            self.desk.log.warning("clock.turned", seconds=by.total_seconds(), now=now.isoformat())
+            self._went_back = self._went_back or by < timedelta(0)
+            for turn in self._turn:
+                turn(by)
+        if self._went_back:
             await self.desk.store.write(lambda connection: turned.back(connection, now))
-        self.desk.bell.ring()
-        return 1
+            self._went_back = False
+        if by:
+            self.desk.bell.ring()
+        return 0
 
     async def _late(self) -> int:
         """Mark and tell what has become late."""

@@ -5,14 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from channelmix.clock import SystemClock
 from channelmix.handover import Handover, Orders
+from channelmix.hookspecs import Clock
 from channelmix.supervisor import Supervisor
+from channelmix.testing.clock import FakeClock
 from structlog.testing import capture_logs
 
 Fixture = Callable[..., Any]
@@ -42,7 +45,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 class Lives:
     """A supervisor whose worker does what a script says."""
 
-    def __init__(self, folder: Path, script: str) -> None:
+    def __init__(self, folder: Path, script: str, clock: Clock | None = None) -> None:
         self.folder = folder
         (folder / "worker.py").write_text(WORKER + script)
         self.supervisor = Supervisor(
@@ -50,6 +53,7 @@ class Lives:
             handover=Handover(folder),
             orders=Orders(),
             cool_down=timedelta(minutes=1),
+            clock=clock or SystemClock(),
         )
 
     def orders(self, life: int) -> Orders:
@@ -64,8 +68,8 @@ class Lives:
 
 
 @pytest.fixture
-def lives(tmp_path: Path) -> Callable[[str], Lives]:
-    return lambda script: Lives(tmp_path, script)
+def lives(tmp_path: Path) -> Callable[..., Lives]:
+    return partial(Lives, tmp_path)
 
 
 TELL_PARENT = "os.kill(os.getppid(), signal.SIGTERM); until_told()"
@@ -101,6 +105,31 @@ async def test_who_ends_the_process_is_paused_for_longer_each_time(lives: Fixtur
     assert (first.plugin, first.hook) == ("odd", "ingest")
     assert timedelta(minutes=1) <= first.until - before < timedelta(minutes=2)
     assert second.until - first.until > timedelta(minutes=3)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_pause_lasts_as_long_as_it_was_to_last_though_the_clock_is_turned(
+    lives: Fixture, hours: int
+) -> None:
+    script = (
+        f"if lives == 1: dying_in('odd'); os._exit(7)\n"
+        f"if lives == 2: handover.up(); (folder / 'ready').touch(); signal.pause()\n{TELL_PARENT}"
+    )
+    clock = FakeClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    found = lives(script, clock=clock)
+    supervisor = found.supervisor
+
+    async def turned() -> None:
+        while not (found.folder / "ready").exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
+        clock.step(timedelta(hours=hours))
+        clock.advance(timedelta(seconds=20))
+        supervisor._worker.kill()
+
+    await asyncio.gather(found.run(), turned())
+    (before,), (after,) = found.orders(2).pauses, found.orders(3).pauses
+    assert before.until == datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+    assert after.until - clock.now() == timedelta(seconds=40)
 
 
 async def test_an_event_that_ends_one_worker_after_the_other_is_left_out(lives: Fixture) -> None:

@@ -294,7 +294,7 @@ async def test_what_was_given_before_a_crash_is_not_given_again(
 
 def test_how_sure_is_no_percentage(toy_settings):
     desk = {**toy_settings()["desk"], "first_answer": {**FIRST, "sure": 60}}
-    with pytest.raises(ConfigError, match="desk.first_answer.sure: write a number from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"desk\.first_answer\.sure: write a number from 0 to 1"):
         load(toy_settings(desk=desk))
 
 

@@ -20,14 +20,14 @@ WHOLE = 5
 
 
 def words(text: str) -> Iterator[str]:
-    """Yield the words of a text in its order: small, without accents, `ß` as `ss`, `ı` as `i`.
+    """Yield the words of a text in its order: small, without accents, dots and `ß`.
 
     Where a script writes no spaces, every two neighbouring characters are a word.
     """
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(char for char in parts if not unicodedata.category(char).startswith("M"))
     # What is written in capitals, or on a foreign keyboard, has lost the difference.
-    for word in _WORD.findall(unicodedata.normalize("NFC", bare).replace("ı", "i")):
+    for word in _WORD.findall(unicodedata.normalize("NFC", bare).replace("\u0131", "i")):
         place = 0
         for run in _UNSPACED.finditer(word):
             yield from filter(None, [word[place : run.start()]])

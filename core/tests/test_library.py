@@ -10,7 +10,7 @@ import pytest
 from channelmix.config import load
 from channelmix.errors import ConfigError, Refused
 from channelmix.first_answer import NAME
-from channelmix.library import Question, said
+from channelmix.library import LOOKED_AT, Question, find, said
 from channelmix.records import Action, Fate, Kind, Limits, Road
 from channelmix.store import schema as s
 from channelmix.testing.clock import FakeClock
@@ -146,6 +146,17 @@ async def test_a_very_long_article_is_taken_in(open_desk, push, settle):
         await push(desk, {**METER, "text": text})
         await settle(desk)
         assert await titles(desk, "wort77") == [METER["title"]]
+
+
+async def test_of_many_the_best_are_judged_in_bounds(open_desk, push, settle):
+    async with open_desk() as desk:
+        many = [{**METER, "id": f"m{n}", "title": "Zähler"} for n in range(LOOKED_AT + 50)]
+        await push(desk, *many, {**METER, "id": "best", "title": "Zähler im Display ablesen"})
+        await settle(desk)
+        asked = Question(text="Zähler im Display ablesen?")
+        found = await desk.store.read(lambda c: find(c, asked, {}, most=1000, least=0))
+        assert len(found) == LOOKED_AT
+        assert found[0][1].article.id == "best"
 
 
 async def test_topic_and_language_count(open_desk, push, settle):
@@ -294,7 +305,7 @@ async def test_what_was_given_before_a_crash_is_not_given_again(
 
 def test_how_sure_is_no_percentage(toy_settings):
     desk = {**toy_settings()["desk"], "first_answer": {**FIRST, "sure": 60}}
-    with pytest.raises(ConfigError, match=r"desk\.first_answer\.sure: write a number from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"desk\.first_answer.sure: write a number from 0 to 1"):
         load(toy_settings(desk=desk))
 
 

@@ -20,13 +20,13 @@ WHOLE = 5
 
 
 def words(text: str) -> Iterator[str]:
-    """Yield the words of a text in its order: small, without accents, `ß` as `ss`.
+    """Yield the words of a text in its order: small, without accents, dots and `ß`.
 
     Where a script writes no spaces, every two neighbouring characters are a word.
     """
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(char for char in parts if not unicodedata.category(char).startswith("M"))
-    # The i without a dot: in capitals it cannot be told from the other.
+    # What is written in capitals, or on a foreign keyboard, has lost the difference.
     for word in _WORD.findall(unicodedata.normalize("NFC", bare).replace("\u0131", "i")):
         place = 0
         for run in _UNSPACED.finditer(word):

@@ -36,7 +36,7 @@ LIMITS = (
         actions={Action.PUBLIC_REPLY},
         kinds=PUBLIC,
         text=COMMENT_TEXT,
-        links=False,  # in a comment it is plain text, in a direct message a link
+        links=False,  # an address is plain text there; in a direct message it is a link
         settle=SETTLE_PUBLIC,
     ),
     Limits(

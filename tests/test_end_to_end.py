@@ -405,15 +405,15 @@ async def test_a_full_disk_is_answered_503_until_there_is_room(road: Road) -> No
     async with httpx.AsyncClient(trust_env=False) as http:
         while True:
             asked.append(road.sim.comment(post, "Mira Sommer", f"{len(asked)}" + "x" * 5_000))
-            [one] = road.sim.deliveries()
-            answer = await http.post(address, content=one.body, headers=one.headers)
+            [told] = road.sim.deliveries()
+            answer = await http.post(address, content=told.body, headers=told.headers)
             if answer.status_code != 200:
                 break
             assert len(asked) < 500, "this disk is endless"
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
         assert "desk.db" not in answer.text
         await road.room(pages=1_000_000)
-        answer = await http.post(address, content=one.body, headers=one.headers)
+        answer = await http.post(address, content=told.body, headers=told.headers)
         assert answer.status_code == 200
     await road.quiet()
     for one in asked:

@@ -118,7 +118,7 @@ async def test_however_the_clock_is_turned_no_day_spends_more(budget, clock, by)
                 try:
                     await budget("ab"[number % 2], process=number % 2).spend(1, reply=reply)
                 except RetryLater as refused:
-                    waits.append(refused.after)
+                    waits.append(refused.after or timedelta(0))
 
     spent = []
     for step in (by, -by, by, -by):
@@ -284,15 +284,16 @@ async def test_channels_of_one_app_have_one_budget(open_desk, metered):
 
 @both_ways
 async def test_what_waits_for_the_next_month_is_polled_then_though_the_clock_is_turned(
-    open_desk, metered, until, clock, by
-):
+    open_desk: Any, metered: Any, until: Any, clock: FakeClock, by: Any
+) -> None:
     class Paying(metered):  # type: ignore[misc]  # known to a fixture only
         sources: ClassVar = [Source(name="feed", every=minutes(1))]
 
         @hook
         async def poll(self, wanted: Poll) -> Polled:
             await self.budget.spend(4)
-            return await super().poll(wanted)
+            polled: Polled = await super().poll(wanted)
+            return polled
 
     clock.set(datetime(2026, 3, 31, 22, 30, tzinfo=UTC))
     options = {"classes": {"metered": Paying}, "channels": {"x": {"network": "metered"}}}

@@ -12,7 +12,7 @@ import pytest
 from channelmix import Channel, RetryLater, hook
 from channelmix.errors import Misconfigured, NotFound, Refused
 from channelmix.hookspecs import Plugin
-from channelmix.records import Fate, Labels, WebhookRequest
+from channelmix.records import Assign, Assignment, Fate, Labels, Received, WebhookRequest
 from channelmix.secrets import Secret
 from channelmix.store import schema as s
 
@@ -122,6 +122,45 @@ async def test_a_channel_that_cannot_open_shuts_out_no_other(open_desk, push, to
         assert [one.channel for one in await desk.tickets()] == ["b"]
         assert (await push(desk, {**QUESTION, "account": "acme"}, app="shared")).status == 200
         assert (await desk.ledger()).unsettled == 1
+
+
+class Nasty(BaseException):
+    """Nobody expects this one."""
+
+
+@pytest.mark.parametrize("error", [KeyError, Nasty, SystemExit])
+async def test_receive_that_raises_is_a_500_and_the_next_app_is_served(
+    open_desk: Any, push: Any, toy: Any, settle: Any, error: Any
+) -> None:
+    class Raising(toy):  # type: ignore[misc]  # known to a fixture only
+        network = "raising"
+
+        @hook
+        def receive(self, request: WebhookRequest) -> Received:
+            raise error("no receive")
+
+    channels = {"calm": {"network": "toy"}, "wild": {"network": "raising"}}
+    async with open_desk(classes={"raising": Raising}, channels=channels) as desk:
+        answer = await push(desk, QUESTION, app="wild")
+        assert answer.status == 500
+        assert "no receive" not in answer.body
+        assert (await push(desk, QUESTION, app="calm")).status == 200
+        await settle(desk)
+        assert (await desk.ledger()).fates == {"ticket": 1}
+
+
+async def test_assign_that_raises_leaves_it_to_the_rule_of_the_core(open_desk, push, settle):
+    class Raising(Plugin):
+        @hook
+        async def assign(self, request: Assign) -> Assignment | None:
+            raise Nasty
+
+    options = {"classes": {"wild": Raising}, "plugins": {"wild": {}}, "agents": {"anna": {}}}
+    async with open_desk(**options) as desk:
+        await push(desk, QUESTION)
+        await settle(desk)
+        (line,) = await desk.tickets()
+        assert line.agent == "anna"
 
 
 async def test_no_channel_left_means_come_again(open_desk, push, toy):

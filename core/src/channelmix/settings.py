@@ -90,7 +90,7 @@ class FirstAnswer:
         default="closed", help="Only outside the channel's opening hours, or always."
     )
     sure: Annotated[float, share_of_one] = setting(
-        default=0.6, help="How sure an article must be to be offered with it, 0 to 1."
+        default=0.5, help="How sure an article must be to be offered with it, 0 to 1."
     )
     channels: tuple[str, ...] = setting(default=(), help="Where it is given; none: everywhere.")
     kinds: tuple[Kind, ...] = setting(

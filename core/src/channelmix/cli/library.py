@@ -41,14 +41,13 @@ def library_command(
 
 
 def _print_table(found: Sequence[tuple[float | None, ArticleLine]]) -> None:
-    listing = output.table("sure", "channel", "language", "published", "title*", "link")
+    listing = output.table("sure", "channel", "published", "title*", "link*")
     for sure, line in found:
         article = line.article
         output.row(
             listing,
             None if sure is None else f"{sure:.2f}",
             line.channel,
-            article.language,
             f"{article.published_at:%Y-%m-%d}",
             article.title,
             article.url,

@@ -113,12 +113,13 @@ def channels_command(call: Call, *, as_json: bool) -> None:
         return
     zone = ZoneInfo(settings.desk.timezone)
     _print_channels(found, zone)
+    _print_budgets(found, zone)
     _print_sources(found, zone)
 
 
 def _print_channels(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
     listing = output.table(
-        "channel", "network", "state", "last push", "last poll", "token until", "budget", "why*"
+        "channel", "network", "state", "last push", "last poll", "token until", "why*"
     )
     for one in found:
         output.row(
@@ -129,11 +130,20 @@ def _print_channels(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
             output.when(one.last_push_at, zone),
             output.when(one.last_poll_at, zone),
             output.when(one.token_expires_at, zone),
-            _budget(one, zone),
             output.listed([one.why, _held(one, zone), *_paused(one)]),
             style=_colour(good=one.why is None),
         )
     output.show(listing, empty="No channel is configured.")
+
+
+def _print_budgets(found: Sequence[ChannelLine], zone: ZoneInfo) -> None:
+    listing = output.table("channel", "budget*")
+    for one in found:
+        if told := _budget(one, zone):
+            listing.add_row(one.name, output.safe(told))  # wrapped: the end of it matters most
+    if listing.row_count:
+        output.say("")
+        output.show(listing, empty="")
 
 
 def _held(channel: ChannelLine, zone: ZoneInfo) -> str | None:

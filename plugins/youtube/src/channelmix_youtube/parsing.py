@@ -64,7 +64,7 @@ def event(body: Body, source: str) -> RawEvent:
     A video may be taken back and shown again any number of times: each time is another event.
     """
     if "gone" in body:
-        key = f"gone:{body['gone']}:{body.get('seen_at')}"
+        key = f"gone:{body['gone']}"
     else:
         resource = body["resource"]
         snippet = obj(resource.get("snippet"))
@@ -76,7 +76,7 @@ def event(body: Body, source: str) -> RawEvent:
         )
         seen = f"{status(body)}:{body.get('can_reply')}"
         key = f"{resource.get('kind')}:{_id(resource)}:{version}:{seen}"
-        key += f":{body['back_at']}" if "back_at" in body else ""
+    key += f":{body['taken']}" if body.get("taken") else ""
     return RawEvent(key=key, body=encode(body), source=source)
 
 

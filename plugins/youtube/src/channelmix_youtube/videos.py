@@ -20,6 +20,7 @@ A cursor is plain JSON:
     known    {video: whether everybody could see it}, in the order in which they are looked at
     unread   how many of them, from the first on, were never looked at
     details  whether it is the details' turn
+    taken    {video: how many times it was taken back}, so that each time is another event
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Cursor:
     known: dict[str, bool] = Factory(dict)
     unread: int = 0
     details: bool = False
+    taken: dict[str, int] = Factory(dict)
 
     @classmethod
     def of(cls, saved: Any) -> Cursor:
@@ -60,7 +62,8 @@ class Cursor:
         if not isinstance(saved, dict) or "known" not in saved:
             return cls()
         given = {name: saved[name] for name in fields_dict(cls) if name in saved}
-        return cls(**{**given, "known": dict(saved["known"])})
+        copied = {name: dict(saved.get(name) or {}) for name in ("known", "taken")}
+        return cls(**{**given, **copied})
 
     def learn(self, videos: list[str]) -> None:
         """Put videos that were not known first."""
@@ -140,13 +143,15 @@ class Videos:
         is_public = now is not None and parsing.is_public(now)
         if now is not None:
             cursor.known[video] = is_public
-        at = self.clock.now().isoformat()
+        times = cursor.taken.get(video, 0)
         if now is not None and is_public:
-            back = {} if was_public else {"back_at": at}
-            return parsing.event({"resource": dict(now), **back}, source)
+            return parsing.event({"resource": dict(now), "taken": times}, source)
         if now is not None and not was_public:
             return None
-        return parsing.event({"gone": video, "video": video, "seen_at": at}, source)
+        cursor.taken[video] = times + 1
+        seen_at = self.clock.now().isoformat()
+        gone = {"gone": video, "video": video, "seen_at": seen_at, "taken": times}
+        return parsing.event(gone, source)
 
 
 def uploads(channel_id: str) -> str:

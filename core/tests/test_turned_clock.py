@@ -270,6 +270,11 @@ async def test_a_look_goes_back_to_what_the_network_calls_the_time_of_sending(
         network.answers["reply"] = lambda _: Uncertain("timed out")
         network.answers["reconcile"] = lambda _: Found(status="found", ids=("r1",))
         clock.step(by)
+
+        async def noticed() -> bool:
+            return bool(desk._workers._turning._told == by)
+
+        await until(desk, noticed)
         await desk.reply(ticket, "Hello", agent="anna")
         await until(desk, state(desk, "uncertain"))
         clock.step(-by)

@@ -248,7 +248,6 @@ def test_html_becomes_the_text_that_people_see(html, text) -> None:
         ({"backfill_days": -1}, "backfill_days cannot be negative"),
         ({"wordpress": True, "user": "x"}, "user and application_password go together"),
         ({"wordpress": True, "application_password": "x"}, "go together"),
-        ({"user": "x", "application_password": "x"}, "set wordpress = true"),
         (
             {"url": "http://b.org", "wordpress": True, "user": "x", "application_password": "x"},
             "wants an https url",

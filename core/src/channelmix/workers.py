@@ -226,13 +226,14 @@ class Workers:
         by, now = self._turning.turned(), self.desk.clock.now()
         if by:
             self.desk.log.warning("clock.turned", seconds=by.total_seconds(), now=now.isoformat())
-            self._went_back = self._went_back or by < timedelta(0)
             for turn in self._turn:
                 turn(by)
+        self._went_back = self._turning.went_back() or self._went_back
         if self._went_back:
             await self.desk.store.write(lambda connection: turned.back(connection, now))
             self._went_back = False
-        if by:
+            self.desk.bell.ring()
+        elif by:
             self.desk.bell.ring()
         return 0
 

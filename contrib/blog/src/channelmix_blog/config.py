@@ -37,8 +37,6 @@ def _not_negative(_: object, attribute: Attribute[Any], value: int) -> None:
 def _with_user(blog: BlogConfig, _attribute: Attribute[Any], value: Secret | None) -> None:
     if (value is None) != (blog.user is None):
         raise ValueError("user and application_password go together")
-    if value is not None and not blog.wordpress:
-        raise ValueError("an application password is WordPress's: set wordpress = true")
     host = urlsplit(blog.url).hostname
     if value is not None and not blog.url.startswith("https://") and host != "127.0.0.1":
         raise ValueError("an application password wants an https url")
@@ -61,7 +59,10 @@ class BlogConfig:
         help='The address of the feed of all comments, or "posts" for each post\'s own.',
         validator=_address,
     )
-    wordpress: bool = setting(default=False, help="Read the comments through WordPress's REST API.")
+    wordpress: bool = setting(
+        default=False,
+        help="Read the comments through WordPress's REST API, as with an application password.",
+    )
     user: str | None = setting(default=None, help="The WordPress user who answers.")
     application_password: Secret | None = setting(
         default=None, help="An application password of that user.", validator=_with_user

@@ -57,7 +57,7 @@ class Blog(Channel):
 
     def rest(self, services: Services) -> Rest | None:
         """Return WordPress's REST API, None if that is not used."""
-        if not self.config.wordpress:
+        if not self.config.wordpress and self.config.application_password is None:
             return None
         user, password = self.config.user, self.config.application_password
         auth = httpx.BasicAuth(user, password.reveal()) if user and password else None

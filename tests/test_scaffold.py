@@ -48,7 +48,7 @@ def written(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_combination_passes_the_kit(written: tuple[Any, Path]) -> None:
     environment, folder = written
     for one in sorted(folder.iterdir()):

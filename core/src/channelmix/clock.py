@@ -46,7 +46,7 @@ class Turning:
     _range: tuple[timedelta, timedelta] = field(default=(timedelta(0),) * 2, init=False)
     _told: timedelta = field(default=timedelta(0), init=False)
     _last: float = field(default=0.0, init=False)
-    _back: bool = field(default=False, init=False)
+    _backs: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Begin to look."""
@@ -63,11 +63,11 @@ class Turning:
         by, self._told = self._by - self._told, self._by
         return by
 
-    def went_back(self) -> bool:
-        """Say whether it went back since this was asked last, also after it had gone forward."""
+    @property
+    def backs(self) -> int:
+        """How often the clock went back, also after it had gone forward."""
         self._look()
-        back, self._back = self._back, False
-        return back
+        return self._backs
 
     @property
     def spread(self) -> timedelta:
@@ -88,7 +88,7 @@ class Turning:
         self._passed += really.total_seconds()
         if abs(went - really) >= TOLERANCE:
             self._by += went - really
-            self._back = self._back or went < really
+            self._backs += went < really
             self._range = (min(self._range[0], self._by), max(self._range[1], self._by))
             self._last = self._passed
 

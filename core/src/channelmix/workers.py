@@ -45,8 +45,8 @@ class Workers:
     _turning: Turning = field(init=False)
     _turn: list[Callable[[timedelta], None]] = field(factory=list, init=False)
     """Told when the clock was turned, by those that remember times."""
-    _went_back: bool = field(default=False, init=False)
-    """The clock did, and the store is not told yet: it may be away."""
+    _backs: int = field(default=0, init=False)
+    """Of how often the clock went back the store was told: it may be away meanwhile."""
 
     @_turning.default
     def _of_desk(self) -> Turning:
@@ -223,17 +223,15 @@ class Workers:
 
     async def _look_at_clock(self) -> int:
         """Let nothing wait, or end, because the clock was turned."""
-        by, now = self._turning.turned(), self.desk.clock.now()
+        by, backs, now = self._turning.turned(), self._turning.backs, self.desk.clock.now()
         if by:
             self.desk.log.warning("clock.turned", seconds=by.total_seconds(), now=now.isoformat())
             for turn in self._turn:
                 turn(by)
-        self._went_back = self._turning.went_back() or self._went_back
-        if self._went_back:
+        if backs != self._backs:
             await self.desk.store.write(lambda connection: turned.back(connection, now))
-            self._went_back = False
-            self.desk.bell.ring()
-        elif by:
+        if by or backs != self._backs:
+            self._backs = backs
             self.desk.bell.ring()
         return 0
 

@@ -107,8 +107,8 @@ def _apply(
     told = _told(works)
     new = items.store_new(connection, told)
     touched = {one.item for one in new if not isinstance(one.inbound, DeliveryStatus | Lookup)}
-    articles = [one for one in told if isinstance(one.inbound, Article)]
-    touched |= {one.item for one in articles}  # a version that is known may be the newest again
+    # A version of an article that is known may be the newest again.
+    touched |= {one.item for one in told if isinstance(one.inbound, Article)}
     folded = items.fold_items(connection, touched)
     echoes = [one for one in new if isinstance(one.inbound, Echo)]
     concerned = _hold(connection, folded, echoes)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from random import Random
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import httpx
 from attrs import define, field
-from channelmix.demo import Arrived, Facts, Pause, phrases
-from channelmix.hookspecs import Clock
+from channelmix.demo import Arrived, Facts, phrases
+from channelmix.demo.polled import Act, PolledDemo
 from channelmix.testing.simulator import Arrival
 
 from channelmix_mastodon import simulator_world as world
@@ -23,17 +21,14 @@ SERVERS = ("kunden.example", "musterstadt.example")
 TROUBLE = 0.15
 """How often something goes wrong with one of our calls."""
 POST = "POST /api/v1/statuses"
-Act = Callable[[], None]
 
 
 @define(eq=False, kw_only=True)
-class MastodonDemo:
+class MastodonDemo(PolledDemo):
     """An account with people on other servers. Nothing is pushed: all is found by polls."""
 
-    clock: Clock
-    seed: int
+    name: ClassVar[str] = "mastodon"
     sim: MastodonSimulator = field(init=False)
-    _random: Random = field(init=False)
     _ours: list[world.Json] = field(factory=list, init=False)
     _theirs: list[world.Json] = field(factory=list, init=False)
     _coming: list[Act] = field(factory=list, init=False)
@@ -41,40 +36,20 @@ class MastodonDemo:
     def __attrs_post_init__(self) -> None:
         """Open the account."""
         self.sim = MastodonSimulator(clock=self.clock)
-        self._random = Random(f"mastodon {self.seed}")  # noqa: S311 - a play, not a secret
-
-    @contextlib.asynccontextmanager
-    async def online(self) -> AsyncIterator[str]:
-        """Be on the wire."""
-        async with self.sim.online() as url:
-            yield url
 
     def sections(self, url: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return one account that is an app of its own."""
         token = {"access_token": self.sim.gate.token}
         return {"channels": {CHANNEL: {"api_url": url, **self.sim.section, **token}}}
 
-    def subscribe(self, base_url: str) -> None:
-        """Tell nothing: Mastodon has no webhooks."""
-
-    async def play(self, events: int, pause: Pause) -> None:
-        """Let people do so many things."""
-        for _ in range(events):
-            self._next()()
-            self._twist()
-            await pause()
-
-    async def flush(self) -> None:
-        """There is no webhook to wait for."""
-
-    def _next(self) -> Act:
+    def choose(self) -> Act:
         """Choose what happens next: everything once, in some order, and then all over again."""
         if not self._ours:
             return self._post
         if not self._coming:
             often = [self._mention] * 5 + [self._reply, self._direct] * 3
             self._coming = [*often, self._post, self._praise, self._edit, self._native]
-            self._random.shuffle(self._coming)
+            self.random.shuffle(self._coming)
         return self._coming.pop()
 
     # --- what happens ---------------------------------------------------------------------------
@@ -89,29 +64,29 @@ class MastodonDemo:
         self._theirs.append(status)
 
     def _someone(self) -> world.Json:
-        number = self._random.randrange(len(phrases.PEOPLE))
+        number = self.random.randrange(len(phrases.PEOPLE))
         name = phrases.PEOPLE[number]
         user = "".join(filter(str.isascii, filter(str.isalnum, name.casefold())))
         acct = f"{user}@{SERVERS[number % len(SERVERS)]}"
         return world.account(str(971724 + number), acct, name)
 
     def _mention(self) -> None:
-        self._say(self._random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
+        self._say(self.random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
 
     def _direct(self) -> None:
-        self._say(self._random.choice(phrases.QUESTIONS), visibility="direct")
+        self._say(self.random.choice(phrases.QUESTIONS), visibility="direct")
 
     def _praise(self) -> None:
-        self._say(self._random.choice(phrases.PRAISE), above=self._ours[-1]["id"])
+        self._say(self.random.choice(phrases.PRAISE), above=self._ours[-1]["id"])
 
     def _reply(self) -> None:
-        below = self._random.choice(self._ours[-3:])
-        self._say(self._random.choice(phrases.QUESTIONS), above=below["id"])
+        below = self.random.choice(self._ours[-3:])
+        self._say(self.random.choice(phrases.QUESTIONS), above=below["id"])
 
     def _edit(self) -> None:
         if not self._theirs:
             return self._mention()
-        number = self._random.choice(self._theirs[-12:])["id"]
+        number = self.random.choice(self._theirs[-12:])["id"]
         return self.sim.edit(number, f"{self.sim.typed[number]} (Nachtrag: eilt!)")
 
     def _native(self) -> None:
@@ -124,11 +99,11 @@ class MastodonDemo:
         answer["application"]["name"] = "Web"
         return None
 
-    def _twist(self) -> None:
+    def twist(self) -> None:
         """Let perhaps something go wrong with the next of our answers."""
-        if self._random.random() >= TROUBLE:
+        if self.random.random() >= TROUBLE:
             return
-        match self._random.randrange(3):
+        match self.random.randrange(3):
             case 0:
                 self.sim.fault("close_after_accept", on=POST)
             case 1:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from random import Random
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from attrs import define, field
-from channelmix.demo import Facts, Pause
-from channelmix.hookspecs import Clock
+from channelmix.demo import Facts
+from channelmix.demo.polled import Act, PolledDemo
 
 from channelmix_pinterest.simulator import Pin, PinterestSimulator
 
@@ -20,29 +18,19 @@ TITLES = (
     "Five ways to save warm water",
     "Heizung entlüften in vier Schritten",
 )
-Act = Callable[[], None]
 
 
 @define(eq=False, kw_only=True)
-class PinterestDemo:
+class PinterestDemo(PolledDemo):
     """An account whose pins are commented on, which only their counts tell."""
 
-    clock: Clock
-    seed: int
+    name: ClassVar[str] = "pinterest"
     sim: PinterestSimulator = field(init=False)
-    _random: Random = field(init=False)
     _pins: list[Pin] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Open the account."""
         self.sim = PinterestSimulator(clock=self.clock)
-        self._random = Random(f"pinterest {self.seed}")  # noqa: S311 - a play, not a secret
-
-    @contextlib.asynccontextmanager
-    async def online(self) -> AsyncIterator[str]:
-        """Be on the wire."""
-        async with self.sim.online() as url:
-            yield url
 
     def sections(self, url: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return one account that is an app of its own."""
@@ -56,38 +44,25 @@ class PinterestDemo:
         }
         return {"channels": {CHANNEL: account}}
 
-    def subscribe(self, base_url: str) -> None:
-        """Tell nothing: Pinterest has no webhooks for pins."""
-
-    async def play(self, events: int, pause: Pause) -> None:
-        """Let so many things happen."""
-        for _ in range(events):
-            self._next()()
-            await pause()
-
-    async def flush(self) -> None:
-        """There is no webhook to wait for."""
-
-    def _next(self) -> Act:
+    def choose(self) -> Act:
+        """Choose what happens next."""
         if not self._pins:
             return self._pin
-        return self._random.choice(
-            [self._comment] * 4 + [self._react] * 3 + [self._pin, self._drop]
-        )
+        return self.random.choice([self._comment] * 4 + [self._react] * 3 + [self._pin, self._drop])
 
     def _pin(self) -> None:
         title = TITLES[len(self._pins) % len(TITLES)]
         self._pins.append(self.sim.pin(title, media=len(self._pins) % 4 != 1))
 
     def _comment(self) -> None:
-        self.sim.comment(self._random.choice(self._pins), self._random.choice((1, 1, 2, 5)))
+        self.sim.comment(self.random.choice(self._pins), self.random.choice((1, 1, 2, 5)))
 
     def _react(self) -> None:
-        self.sim.react(self._random.choice(self._pins), self._random.choice((1, 3, 12)))
+        self.sim.react(self.random.choice(self._pins), self.random.choice((1, 3, 12)))
 
     def _drop(self) -> None:
         """Let somebody delete what they wrote."""
-        self.sim.comment(self._random.choice(self._pins), -1)
+        self.sim.comment(self.random.choice(self._pins), -1)
 
     def facts(self) -> Facts:
         """Say what the account itself told: each time a count was higher than the time before."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from random import Random
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import httpx
 from attrs import define, field
-from channelmix.demo import Arrived, Facts, Pause, phrases
-from channelmix.hookspecs import Clock
+from channelmix.demo import Arrived, Facts, phrases
+from channelmix.demo.polled import Act, PolledDemo
 from channelmix.testing.simulator import Answer, Arrival
 
 from channelmix_youtube.simulator import YouTubeSimulator
@@ -27,17 +25,14 @@ FILMS = (
 )
 """What the channel has before anybody asks."""
 NEWS = ("A tour of the waterworks", "Sommerfest im Wasserwerk", "Glasfaser für die Südstadt")
-Act = Callable[[], None]
 
 
 @define(eq=False, kw_only=True)
-class YouTubeDemo:
+class YouTubeDemo(PolledDemo):
     """A channel with its viewers. No webhook tells of comments: all are found by polls."""
 
-    clock: Clock
-    seed: int
+    name: ClassVar[str] = "youtube"
     sim: YouTubeSimulator = field(init=False)
-    _random: Random = field(init=False)
     _ours: list[Video] = field(factory=list, init=False)
     _theirs: list[Comment] = field(factory=list, init=False)
     _coming: list[Act] = field(factory=list, init=False)
@@ -45,15 +40,8 @@ class YouTubeDemo:
     def __attrs_post_init__(self) -> None:
         """Open the channel."""
         self.sim = YouTubeSimulator(clock=self.clock)
-        self._random = Random(f"youtube {self.seed}")  # noqa: S311 - a play, not a secret
         for title in FILMS:
             self._ours.append(self.sim.video(title))
-
-    @contextlib.asynccontextmanager
-    async def online(self) -> AsyncIterator[str]:
-        """Be on the wire."""
-        async with self.sim.online() as url:
-            yield url
 
     def sections(self, url: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return one channel that is a project of its own."""
@@ -66,25 +54,12 @@ class YouTubeDemo:
         }
         return {"channels": {CHANNEL: channel}}
 
-    def subscribe(self, base_url: str) -> None:
-        """Tell nothing: the hub tells of new videos only, and polls find those as well."""
-
-    async def play(self, events: int, pause: Pause) -> None:
-        """Let people do so many things."""
-        for _ in range(events):
-            self._next()()
-            self._twist()
-            await pause()
-
-    async def flush(self) -> None:
-        """There is no webhook to wait for."""
-
-    def _next(self) -> Act:
+    def choose(self) -> Act:
         """Choose what happens next: everything once, in some order, and then all over again."""
         if not self._coming:
             often = [self._comment] * 6 + [self._reply, self._praise] * 2
             self._coming = [*often, self._film, self._edit, self._insult, self._held]
-            self._random.shuffle(self._coming)
+            self.random.shuffle(self._coming)
         return self._coming.pop()
 
     # --- what happens ---------------------------------------------------------------------------
@@ -93,44 +68,44 @@ class YouTubeDemo:
         self._ours.append(self.sim.video(NEWS[len(self._ours) % len(NEWS)]))
 
     def _say(self, text: str, **more: Any) -> None:
-        video = self._random.choice(self._ours[-3:])
+        video = self.random.choice(self._ours[-3:])
         self._theirs.append(self.sim.comment(video, self._someone(), text, **more))
 
     def _someone(self) -> str:
-        return "@" + self._random.choice(phrases.PEOPLE).replace(" ", "").casefold()
+        return "@" + self.random.choice(phrases.PEOPLE).replace(" ", "").casefold()
 
     def _comment(self) -> None:
-        self._say(self._random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
+        self._say(self.random.choice((*phrases.QUESTIONS, *phrases.COMPLAINTS)))
 
     def _praise(self) -> None:
-        self._say(self._random.choice(phrases.PRAISE))
+        self._say(self.random.choice(phrases.PRAISE))
 
     def _insult(self) -> None:
-        self._say(self._random.choice(phrases.INSULTS))
+        self._say(self.random.choice(phrases.INSULTS))
 
     def _held(self) -> None:
-        self._say(self._random.choice(phrases.QUESTIONS), status="heldForReview")
+        self._say(self.random.choice(phrases.QUESTIONS), status="heldForReview")
 
     def _reply(self) -> None:
         public = [one for one in self._theirs[-12:] if one.status == "published"]
         if not public:
             return self._comment()
-        below = self._random.choice(public)
-        text = self._random.choice(phrases.ANSWERS_TO_OTHERS)
+        below = self.random.choice(public)
+        text = self.random.choice(phrases.ANSWERS_TO_OTHERS)
         self._theirs.append(self.sim.answer_to(below, self._someone(), text))
         return None
 
     def _edit(self) -> None:
         if not self._theirs:
             return self._comment()
-        comment = self._random.choice(self._theirs[-12:])
+        comment = self.random.choice(self._theirs[-12:])
         return self.sim.edit(comment, f"{comment.text} (Nachtrag: eilt!)")
 
-    def _twist(self) -> None:
+    def twist(self) -> None:
         """Let perhaps something go wrong with the next of our replies."""
-        if self._random.random() >= TROUBLE:
+        if self.random.random() >= TROUBLE:
             return
-        match self._random.randrange(3):
+        match self.random.randrange(3):
             case 0:
                 self.sim.fault("close_after_accept", on="POST /comments")
             case 1:

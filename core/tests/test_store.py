@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -246,6 +248,18 @@ def test_text_that_no_database_takes_is_cleaned_the_same_everywhere():
         encode({"a\ud800": ["\udfff", {"b": "\x00"}]})
         == '{"a\ufffd":["\ufffd",{"b":"\ufffd"}]}'.encode()
     )
+
+
+def test_records_are_learnt_before_several_threads_decode_them():
+    """A new process: its threads would each end it if they met a record at the same time."""
+    program = (
+        "from channelmix import records\n"
+        "from channelmix.store import items\n"
+        "known = [*records.INBOUNDS.values(), records.Attachment, records.Identity]\n"
+        "print([one.__name__ for one in known if '__msgspec_cache__' not in vars(one)])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
 
 
 def test_a_list_of_pairs_is_found_by_the_index_on_sqlite(tmp_path):

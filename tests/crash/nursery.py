@@ -7,6 +7,7 @@ process that begins and ends. With the end of its input it kills what still live
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import selectors
@@ -91,6 +92,7 @@ def _be(order: Order) -> NoReturn:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.close(0)
+    faulthandler.enable()
     log.configure(json=True, level="warning")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -36,6 +36,9 @@ from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
 TYPES: Mapping[type[Inbound], str] = {cls: name for name, cls in INBOUNDS.items()}
+# Made here, in one thread: where several meet a class for the first time, msgspec 0.22 lets one
+# use what another has half learnt of it, and the process ends with a segmentation fault.
+_DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in INBOUNDS.items()}
 DOWNLOADED = frozenset(
     {
         AttachmentKind.IMAGE,
@@ -171,7 +174,7 @@ def fold_items(connection: sa.Connection, items: Collection[Item]) -> dict[Item,
     for row in connection.execute(_TOLD, {"items": sorted(items)}):
         heard[row.channel, row.item].append(
             Heard(
-                inbound=msgspec.json.decode(row.data, type=INBOUNDS[row.type]),
+                inbound=_DECODERS[row.type].decode(row.data),
                 arrived_at=row.arrived_at,
                 road=Road(row.road),
             )
@@ -414,7 +417,7 @@ def scrub(connection: sa.Connection, items: Iterable[Item]) -> None:
             )
         ).all()
         for row in told:
-            forgotten = _forgotten(msgspec.json.decode(row.data, type=INBOUNDS[row.type]))
+            forgotten = _forgotten(_DECODERS[row.type].decode(row.data))
             connection.execute(
                 table.update().where(table.c.id == row.id).values(data=encode(forgotten))
             )

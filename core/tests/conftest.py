@@ -91,6 +91,8 @@ class Toy(Channel):
     feed: list[dict[str, Any]] = attrs.field(factory=list, init=False)
     arrived: list[Outgoing] = attrs.field(factory=list, init=False)
     faults: list[BaseException] = attrs.field(factory=list, init=False)
+    """What is raised when it is to reply."""
+    poll_faults: list[BaseException] = attrs.field(factory=list, init=False)
     locks: list[BaseException] = attrs.field(factory=list, init=False)
     """What is raised when it is asked how files are got."""
     lost: bool = attrs.field(default=False, init=False)
@@ -119,8 +121,8 @@ class Toy(Channel):
 
     @hook
     async def poll(self, wanted: Poll) -> Polled:
-        if self.faults:
-            raise self.faults.pop(0)
+        if self.poll_faults:
+            raise self.poll_faults.pop(0)
         if wanted.argument is not None:
             found = [one for one in self.feed if one["id"] == wanted.argument]
             return Polled(events=tuple(self._event(one) for one in found))

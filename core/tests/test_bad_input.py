@@ -357,7 +357,7 @@ async def test_a_hook_that_fails_again_and_again_is_paused_and_shown(
     open_desk, push, settle, until
 ):
     async with open_desk() as desk:
-        desk.registry.get("toy").faults = [ValueError("bug")] * 50
+        desk.registry.get("toy").poll_faults = [ValueError("bug")] * 50
 
         async def paused():
             now = desk.clock.now()

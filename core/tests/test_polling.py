@@ -82,7 +82,7 @@ async def test_a_cursor_never_moves_without_its_events(open_desk, monkeypatch, u
 async def test_the_networks_own_hints_are_heeded(open_desk, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
-        desk.registry.get("toy").faults = [RetryLater("slow down", after=timedelta(hours=3))]
+        desk.registry.get("toy").poll_faults = [RetryLater("slow down", after=timedelta(hours=3))]
         await make_due(desk)
 
         async def failed():
@@ -98,7 +98,7 @@ async def test_the_networks_own_hints_are_heeded(open_desk, until):
 async def test_lost_authorization_shows_and_pushes_are_still_taken(open_desk, push, settle, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
-        desk.registry.get("toy").faults = [AuthorizationLost("log in again")]
+        desk.registry.get("toy").poll_faults = [AuthorizationLost("log in again")]
         await make_due(desk)
 
         async def shown():
@@ -264,7 +264,7 @@ async def test_a_lookup_that_failed_shows_and_can_be_made_again(
     monkeypatch.setattr("channelmix.polling.LOOKUP_TRIES", 1)
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
-        desk.registry.get("toy").faults = [error]
+        desk.registry.get("toy").poll_faults = [error]
         await push(desk, {"type": "lookup", "id": "c9"})
         await settle(desk)
         row = await lookup(desk)
@@ -310,7 +310,7 @@ async def test_a_sweep_follows_every_outage(open_desk, until, state):
 async def test_the_end_of_an_outage_hurries_no_source_that_waits_for_itself(open_desk, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
-        desk.registry.get("toy").faults = [RetryLater("slow down", after=timedelta(hours=3))]
+        desk.registry.get("toy").poll_faults = [RetryLater("slow down", after=timedelta(hours=3))]
         await make_due(desk)
 
         async def failed():
@@ -328,7 +328,7 @@ async def test_a_lost_authorization_is_no_failure_of_the_source(open_desk, until
     async with open_desk(clock=clock) as desk:
         await until(desk, lambda: polled(desk))
         clock.advance(timedelta(seconds=1))
-        desk.registry.get("toy").faults = [AuthorizationLost("log in again")]
+        desk.registry.get("toy").poll_faults = [AuthorizationLost("log in again")]
         await make_due(desk)
 
         async def failed():

@@ -202,18 +202,26 @@ async def test_leasing_looks_only_at_what_is_unsettled(store):
     old = s.raw_events.update().where(s.raw_events.c.id <= 2990).values(settled=True)
     await store.write(lambda c: c.execute(old))
     await store.write(lambda c: c.exec_driver_sql("ANALYZE"))
-    asked = []
 
     def lease(connection):
-        def listen(_connection, _cursor, statement, parameters, _context, _many):
-            asked.append((statement, parameters))
+        asked = []
+        driver = connection.connection.driver_connection
+        if connection.dialect.name == "sqlite":
+            driver.set_trace_callback(asked.append)
+        else:
 
-        sa.event.listen(connection, "before_cursor_execute", listen)
+            def told(_connection, _cursor, *said):
+                asked.append(said[:2])
+
+            sa.event.listen(connection, "before_cursor_execute", told)
         hold = timedelta(seconds=60)
         found = journal.lease(connection, owner="me", now=NOW, hold=hold, limit=100)
-        plan = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-        statement, parameters = asked[0]
-        rows = connection.exec_driver_sql(plan + statement, parameters).all()
+        if connection.dialect.name == "sqlite":
+            driver.set_trace_callback(None)
+            rows = driver.execute(f"EXPLAIN QUERY PLAN {asked[0]}").fetchall()
+        else:
+            statement, parameters = asked[0]
+            rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
         return len(found), " ".join(str(row) for row in rows)
 
     found, plan = await store.write(lease)

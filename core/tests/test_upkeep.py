@@ -116,7 +116,7 @@ async def test_lost_authorization_shows_until_it_is_renewed(open_desk, classes, 
             (timedelta(minutes=5), "unauthorized"),
             (timedelta(hours=3), "ok"),
         ):
-            toy.faults = [AuthorizationLost("connect it again")] * (wanted != "ok")
+            toy.poll_faults = [AuthorizationLost("connect it again")] * (wanted != "ok")
             clock.advance(step)
             desk.bell.ring()
             await state(wanted)

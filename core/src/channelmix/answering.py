@@ -20,7 +20,7 @@ from channelmix.records import Action, Attachment, Draft, Kind, Message, OutboxS
 from channelmix.rules import answering
 from channelmix.store import feed, locks, outbox, tickets
 from channelmix.store import schema as s
-from channelmix.store.dialect import among
+from channelmix.store.dialect import among, fetch
 from channelmix.store.items import Item
 from channelmix.store.outbox import Accepted, Part
 from channelmix.store.types import clean
@@ -188,9 +188,9 @@ def _prepared(
 def _aims(connection: sa.Connection, wishes: Sequence[Wish]) -> list[_Aim | ChannelmixError]:
     """Find what each wish is about, or why it cannot be done."""
     wanted = {"ids": sorted({wish.ticket for wish in wishes})}
-    channels = {row.id: row.channel for row in connection.execute(_TICKETS, wanted)}
+    channels = {row.id: row.channel for row in fetch(connection, _TICKETS, wanted)}
     messages: dict[int, list[Any]] = defaultdict(list)
-    for row in connection.execute(_LIVE, wanted):
+    for row in fetch(connection, _LIVE, wanted):
         messages[row.ticket_id].append(row)
     aims: list[_Aim | ChannelmixError] = []
     for wish in wishes:
@@ -249,7 +249,7 @@ def _done(connection: sa.Connection, items: Collection[Item]) -> dict[Deed, list
     """Return what was done about messages and stands, in its order."""
     done: dict[Deed, list[Any]] = defaultdict(list)
     if items:
-        for row in connection.execute(_DONE, {"items": sorted(items)}):
+        for row in fetch(connection, _DONE, {"items": sorted(items)}):
             done[row.channel, row.target, row.action].append(row)
     return done
 

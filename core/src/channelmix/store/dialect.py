@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from attrs import frozen
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -45,41 +49,116 @@ def run(
 ) -> int:
     """Execute a statement that is made once and gives no rows; return how many it changed.
 
-    With several `rows`, all with the same keys, for each of them. On SQLite it goes to the driver
-    as it was compiled: what SQLAlchemy does for every call and row takes longer than the database.
+    With several `rows`, all with the same keys, for each of them. As with `fetch`, SQLite's driver
+    gets it as it was compiled once.
     """
     if connection.dialect.name != "sqlite":
         return connection.execute(statement, rows).rowcount
     several = [rows] if isinstance(rows, Mapping) else rows
-    text, binds = _prepared(statement, tuple(several[0]))
-    values = [
-        tuple([known if name is None else convert(row[name]) for name, convert, known in binds])
-        for row in several
-    ]
-    return connection.exec_driver_sql(text, values if len(values) > 1 else values[0]).rowcount
+    prepared = _prepared(statement, tuple(several[0]))
+    values = [prepared.values(row) for row in several]
+    with _driving(connection, prepared.text) as driver:
+        if len(values) == 1:
+            done = driver.execute(prepared.text, values[0])
+        else:
+            done = driver.executemany(prepared.text, values)
+    changed: int = done.rowcount
+    return changed
+
+
+def fetch(connection: sa.Connection, statement: Any, values: Mapping[str, Any]) -> Sequence[Any]:
+    """Execute a statement that is made once; return its rows, with their columns as attributes.
+
+    On SQLite it goes to the driver as it was compiled: what SQLAlchemy does for every call takes
+    many times as long as the database.
+    """
+    if connection.dialect.name != "sqlite":
+        return connection.execute(statement, values).all()
+    prepared = _prepared(statement, tuple(values))
+    with _driving(connection, prepared.text) as driver:
+        return prepared.rows(driver.execute(prepared.text, prepared.values(values)).fetchall())
+
+
+def first(connection: sa.Connection, statement: Any, values: Mapping[str, Any]) -> Any:
+    """Execute a statement that is made once; return the first value of its first row, or None."""
+    rows = fetch(connection, statement, values)
+    return rows[0][0] if rows else None
 
 
 _SQLITE: Any = sqlite.dialect()
-_Bind = tuple[str | None, Callable[[Any], Any], Any]
-"""The key of a row and what makes of its value what the driver takes; without a key, a value."""
+_Convert = Callable[[Any], Any]
+_row_class: Any = namedtuple  # noqa: PYI024 - its columns are known only once it is compiled
 
 
-@lru_cache(maxsize=256)
-def _prepared(statement: Any, names: tuple[str, ...]) -> tuple[str, Sequence[_Bind]]:
+@frozen(kw_only=True)
+class _Prepared:
+    """A statement, compiled for SQLite."""
+
+    text: str
+    binds: Sequence[tuple[str | None, _Convert, Any]]
+    """The key of a row and what makes of its value what the driver takes; else a value."""
+    make: Callable[[Iterable[Any]], Any]
+    """Makes a row of the result."""
+    results: Sequence[tuple[int, _Convert]]
+    """The columns of the result that are more than what the driver gives."""
+
+    def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
+        """Return what the driver takes."""
+        return [
+            known if name is None else convert(row[name]) for name, convert, known in self.binds
+        ]
+
+    def rows(self, found: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """Make rows of what the driver gives."""
+        if not self.results:
+            return [self.make(one) for one in found]
+        made = []
+        for one in found:
+            row = list(one)
+            for place, convert in self.results:
+                row[place] = convert(row[place])
+            made.append(self.make(row))
+        return made
+
+
+@lru_cache(maxsize=512)
+def _prepared(statement: Any, names: tuple[str, ...]) -> _Prepared:
     """Compile a statement for SQLite."""
     compiled = statement.compile(dialect=_SQLITE, column_keys=list(names))
-    binds: list[_Bind] = []
-    for name in compiled.positiontup:
-        convert = compiled.binds[name].type.dialect_impl(_SQLITE).bind_processor(_SQLITE) or _as_is
-        if name in names:
-            binds.append((name, convert, None))
-        else:
-            binds.append((None, _as_is, convert(compiled.params[name])))
-    return str(compiled), binds
+    whole = compiled.construct_expanded_state(dict.fromkeys(names))
+    binds: list[tuple[str | None, _Convert, Any]] = []
+    for name in whole.positiontup:
+        bind = compiled.binds.get(name)  # none: an element of a list that is in the statement
+        kind = None if bind is None else bind.type.dialect_impl(_SQLITE)
+        convert = (kind and kind.bind_processor(_SQLITE)) or _as_is
+        known = None if name in names else convert(whole.parameters[name])
+        binds.append((name if name in names else None, convert, known))
+    columns = compiled._result_columns  # noqa: SLF001 - what SQLAlchemy itself reads rows with
+    kinds = [one.type.dialect_impl(_SQLITE).result_processor(_SQLITE, None) for one in columns]
+    row: Any = _row_class("Row", [one.keyname for one in columns], rename=True)
+    return _Prepared(
+        text=whole.statement,
+        binds=binds,
+        make=row._make,
+        results=[(place, convert) for place, convert in enumerate(kinds) if convert],
+    )
 
 
 def _as_is(value: Any) -> Any:
     return value
+
+
+@contextlib.contextmanager
+def _driving(connection: sa.Connection, text: str) -> Iterator[Any]:
+    """Give the driver's connection, in a transaction. Raises: errors as SQLAlchemy does."""
+    if not connection.in_transaction():
+        connection.begin()
+    try:
+        yield connection.connection.driver_connection
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            text, None, error, sqlite3.Error, dialect=connection.dialect
+        ) from error
 
 
 def upsert(
@@ -151,7 +230,7 @@ def numbers(connection: sa.Connection, table: sa.Table, count: int) -> Sequence[
     SQLite's one writer holds the file, so that nobody else takes them.
     """
     if connection.dialect.name == "sqlite":
-        last = connection.execute(_last(table)).scalar() or 0
+        last = first(connection, _last(table), {}) or 0
         return range(last + 1, last + 1 + count)
     wanted = {"sequence": f"{table.name}_id_seq", "count": count}
     return connection.execute(_NEXT, wanted).scalars().all()

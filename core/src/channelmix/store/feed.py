@@ -12,7 +12,7 @@ from attrs import field, frozen
 from channelmix.records import Happening
 from channelmix.store import locks
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, announce
+from channelmix.store.dialect import add, announce, fetch, first
 
 PAGE = 100
 """How many happenings are read at once."""
@@ -69,7 +69,7 @@ def after(connection: sa.Connection, position: int, limit: int = PAGE) -> list[H
             ticket=row.ticket_id,
             data=row.data,
         )
-        for row in connection.execute(_AFTER, {"position": position, "limit": limit})
+        for row in fetch(connection, _AFTER, {"position": position, "limit": limit})
     ]
 
 
@@ -78,7 +78,7 @@ _POSITION = sa.select(s.observers.c.position).where(s.observers.c.name == sa.bin
 
 def position(connection: sa.Connection, name: str) -> int:
     """Return how far an observer has come."""
-    return connection.execute(_POSITION, {"name": name}).scalar() or 0
+    return first(connection, _POSITION, {"name": name}) or 0
 
 
 def last(connection: sa.Connection) -> int:

@@ -31,7 +31,7 @@ from channelmix.records import (
     Road,
 )
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, among, inserting, numbers, run, upsert
+from channelmix.store.dialect import add, among, fetch, inserting, numbers, run, upsert
 from channelmix.store.locks import Key
 from channelmix.store.types import clean, encode
 
@@ -126,7 +126,7 @@ def store_new(connection: sa.Connection, told: Sequence[Told]) -> list[Told]:
         first.setdefault(one.key, one)
     if not first:
         return []
-    known = {tuple(row) for row in connection.execute(_KNOWN, {"keys": list(first)})}
+    known = {tuple(row) for row in fetch(connection, _KNOWN, {"keys": list(first)})}
     pushed = {one.key for one in told if one.event.road is Road.PUSH}
     rows = [
         {
@@ -171,7 +171,7 @@ def fold_items(connection: sa.Connection, items: Collection[Item]) -> dict[Item,
     if not items:
         return {}
     heard: dict[Item, list[Heard]] = defaultdict(list)
-    for row in connection.execute(_TOLD, {"items": sorted(items)}):
+    for row in fetch(connection, _TOLD, {"items": sorted(items)}):
         heard[row.channel, row.item].append(
             Heard(
                 inbound=_DECODERS[row.type].decode(row.data),
@@ -272,7 +272,7 @@ _THREADS = sa.select(
 def _without_known(connection: sa.Connection, rows: Mapping[Item, Mapping[str, Any]]) -> set[Item]:
     """Return those threads of which something is new; writing one makes other workers wait."""
     news = set(rows)
-    for channel, external_id, text, url in connection.execute(_THREADS, {"items": list(rows)}):
+    for channel, external_id, text, url in fetch(connection, _THREADS, {"items": list(rows)}):
         row = rows[channel, external_id]
         if (row["text"] or text, row["url"] or url) == (text, url):
             news.discard((channel, external_id))
@@ -293,21 +293,21 @@ def _write_people(connection: sa.Connection, known: Mapping[Item, Folded]) -> No
             people[channel, clean(message.author.id)] = (message.author, one.arrived_at)
     if not people:
         return
-    rows = connection.execute(_PEOPLE, {"items": sorted(people)}).mappings()
-    there = {(row["channel"], row["external_id"]): row for row in rows}
+    rows = fetch(connection, _PEOPLE, {"items": sorted(people)})
+    there = {(row.channel, row.external_id): row for row in rows}
     _add_people(connection, {key: people[key] for key in sorted(people) if key not in there})
     for key in sorted(there):
         _rename(connection, there[key], people[key][0])
 
 
-def _rename(connection: sa.Connection, there: sa.RowMapping, author: Identity) -> None:
+def _rename(connection: sa.Connection, there: Any, author: Identity) -> None:
     """Write what is new of a person who is known."""
     said = {"name": author.name, "handle": author.handle, "url": author.url}
     news = {name: value for name, value in said.items() if value is not None}
-    if all(there[name] == value for name, value in news.items()):
+    if all(getattr(there, name) == value for name, value in news.items()):
         return
-    connection.execute(s.identities.update().where(s.identities.c.id == there["id"]).values(**news))
-    nameless = (s.customers.c.id == there["customer_id"], s.customers.c.name.is_(None))
+    connection.execute(s.identities.update().where(s.identities.c.id == there.id).values(**news))
+    nameless = (s.customers.c.id == there.customer_id, s.customers.c.name.is_(None))
     name = author.name or author.handle
     connection.execute(s.customers.update().where(*nameless).values(name=name))
 
@@ -353,7 +353,7 @@ def _write_attachments(connection: sa.Connection, known: Mapping[Item, Folded]) 
         return
     ids = message_ids(connection, wanted)
     there: dict[int, set[str]] = defaultdict(set)
-    for row in connection.execute(_FILES, {"ids": list(ids.values())}):
+    for row in fetch(connection, _FILES, {"ids": list(ids.values())}):
         there[row.message_id].add(_same(row.kind, row.external_id, row.url))
     rows = [
         _attachment_row(ids[item], one)
@@ -401,7 +401,7 @@ def message_ids(connection: sa.Connection, items: Collection[Item]) -> dict[Item
     """Return the row ids of messages."""
     if not items:
         return {}
-    rows = connection.execute(_IDS, {"items": sorted(items)})
+    rows = fetch(connection, _IDS, {"items": sorted(items)})
     return {(channel, external_id): number for channel, external_id, number in rows}
 
 
@@ -460,7 +460,7 @@ def deleted(connection: sa.Connection, items: Collection[Item]) -> list[Item]:
     """Return those of `items` that were taken back."""
     if not items:
         return []
-    rows = connection.execute(_DELETED, {"items": sorted(items)})
+    rows = fetch(connection, _DELETED, {"items": sorted(items)})
     return [(channel, external_id) for channel, external_id in rows]
 
 

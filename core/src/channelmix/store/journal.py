@@ -14,7 +14,7 @@ from attrs import frozen
 from channelmix.records import Fate, RawEvent, Road
 from channelmix.store import leases
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, announce, inserting, run, upsert
+from channelmix.store.dialect import among, announce, fetch, inserting, run, upsert
 from channelmix.store.types import Time
 
 UNSPLIT = "unsplit"
@@ -215,7 +215,7 @@ _HELD = (
 
 def still_leased(connection: sa.Connection, owner: str, ids: Sequence[int]) -> set[int]:
     """Return those of `ids` that are unsettled and leased to `owner`."""
-    return set(connection.execute(_HELD, {"ids": ids, "owner": owner}).scalars())
+    return {row.id for row in fetch(connection, _HELD, {"ids": ids, "owner": owner})}
 
 
 @frozen(kw_only=True)

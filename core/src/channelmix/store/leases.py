@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from channelmix.store import schema as s
-from channelmix.store.dialect import among
+from channelmix.store.dialect import among, fetch, run
 from channelmix.store.types import String, Time
 
 LEASED = {
@@ -71,11 +71,11 @@ class Leasing:
     ) -> list[Any]:
         """Lease what nobody else has, and return it; `parameters` are those of the query."""
         wanted = {"owner": owner, "now": now, **parameters}
-        rows = list(connection.execute(self.free, wanted).all())
+        rows = list(fetch(connection, self.free, wanted))
         if rows:
             taken = [tuple(getattr(row, name) for name in self.key) for row in rows]
             values = {"owner": owner, "until": now + hold, "taken": taken}
-            connection.execute(self.lease, values)
+            run(connection, self.lease, values)
         return rows
 
 

@@ -19,7 +19,7 @@ from attrs import field, frozen
 from channelmix.records import Action, Attachment, Message, OutboxState, Outgoing
 from channelmix.store import items
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, among, numbers, run
+from channelmix.store.dialect import add, among, fetch, numbers, run
 from channelmix.store.types import Time
 
 HOLDING_UP = (
@@ -144,7 +144,8 @@ _CONCERNED = (
 
 def tickets_with(connection: sa.Connection, parts: Collection[int]) -> set[int]:
     """Return the tickets that parts of actions are about."""
-    return set(connection.execute(_CONCERNED, {"ids": sorted(parts)}).scalars())
+    rows = fetch(connection, _CONCERNED, {"ids": sorted(parts)})
+    return {row.ticket_id for row in rows}
 
 
 def ticket_of(connection: sa.Connection, outbox_id: int) -> set[int]:
@@ -244,7 +245,7 @@ def claim(
     limit: int,
 ) -> list[Claimed]:
     """Take queued parts to be sent now, oldest first; within a ticket in their order."""
-    rows = connection.execute(_QUEUED, {"now": now, "channel": channel, "limit": limit}).all()
+    rows = fetch(connection, _QUEUED, {"now": now, "channel": channel, "limit": limit})
     if not rows:
         return []
     taken = {"ids": [row.id for row in rows], "sender": owner, "until": now + hold, "now": now}
@@ -271,10 +272,10 @@ def claim_uncertain(
     limit: int,
 ) -> list[Claimed]:
     """Take uncertain parts to be looked for now; nobody else looks for them during `hold`."""
-    rows = connection.execute(_UNCERTAIN, {"now": now, "channel": channel, "limit": limit}).all()
+    rows = fetch(connection, _UNCERTAIN, {"now": now, "channel": channel, "limit": limit})
     if not rows:
         return []
-    connection.execute(_LOOK, {"ids": [row.id for row in rows], "until": now + hold})
+    run(connection, _LOOK, {"ids": [row.id for row in rows], "until": now + hold})
     targets = _targets(connection, rows)
     return [
         _claimed(
@@ -384,7 +385,7 @@ _SUM_UP = (
 )
 
 
-def sum_up(connection: sa.Connection, boxes: Collection[int]) -> list[Any]:
+def sum_up(connection: sa.Connection, boxes: Collection[int]) -> Sequence[Any]:
     """Write the state of actions: that of the part which holds them up, or `sent`.
 
     Returns their rows: id, state, channel, ticket_id, by.
@@ -392,4 +393,4 @@ def sum_up(connection: sa.Connection, boxes: Collection[int]) -> list[Any]:
     wanted = {"ids": sorted(boxes)}
     if connection.dialect.name != "sqlite":  # what others change is seen, or waits
         connection.execute(_LOCK_BOXES, wanted)
-    return list(connection.execute(_SUM_UP, wanted).all())
+    return fetch(connection, _SUM_UP, wanted)

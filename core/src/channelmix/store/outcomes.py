@@ -11,7 +11,7 @@ from attrs import frozen
 
 from channelmix.records import Action, OutboxState
 from channelmix.store import schema as s
-from channelmix.store.dialect import among, inserting, lock, run
+from channelmix.store.dialect import among, fetch, first, inserting, lock, run
 from channelmix.store.feed import Fresh
 from channelmix.store.outbox import Claimed, sum_up
 from channelmix.store.types import Time
@@ -97,8 +97,8 @@ def _arrived(
     connection: sa.Connection, arrived: Sequence[Arrived], how: str, now: datetime
 ) -> list[Fresh]:
     """Change the state of parts that arrived, and tell which actions are complete by it."""
-    moved = connection.execute(_ARRIVE, {"ids": [one.part for one in arrived], "now": now})
-    boxes = {row.id: row.outbox_id for row in moved.all()}
+    moved = fetch(connection, _ARRIVE, {"ids": [one.part for one in arrived], "now": now})
+    boxes = {row.id: row.outbox_id for row in moved}
     done = {boxes[one.part]: one for one in arrived if one.part in boxes}
     if not done:
         return []
@@ -249,8 +249,7 @@ _IN_DOUBT = (
 
 def in_doubt(connection: sa.Connection, channel: str, now: datetime) -> bool:
     """Say whether a part of a channel is to be looked for now."""
-    found = connection.execute(_IN_DOUBT, {"now": now, "channel": channel})
-    return found.first() is not None
+    return bool(fetch(connection, _IN_DOUBT, {"now": now, "channel": channel}))
 
 
 def orphans(
@@ -370,7 +369,8 @@ _OWNER = sa.select(s.receipts.c.part_id).where(
 
 def owner_of(connection: sa.Connection, channel: str, external: str) -> int | None:
     """Return the part an external id belongs to."""
-    return connection.execute(_OWNER, {"channel": channel, "external": external}).scalar()
+    part: int | None = first(connection, _OWNER, {"channel": channel, "external": external})
+    return part
 
 
 _ONE = (

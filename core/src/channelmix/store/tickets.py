@@ -14,7 +14,7 @@ from channelmix.projection import Answer, Close, Projected, Said, best_labels
 from channelmix.records import Assignment, Kind, TicketState
 from channelmix.store import feed, units
 from channelmix.store import schema as s
-from channelmix.store.dialect import add, among, numbers, run, upsert
+from channelmix.store.dialect import add, among, fetch, first, numbers, run, upsert
 from channelmix.store.feed import Fresh
 from channelmix.store.units import Inputs, Unit
 
@@ -82,7 +82,7 @@ def of(connection: sa.Connection, ids: Collection[int]) -> set[Unit]:
     """Return the units of tickets."""
     if not ids:
         return set()
-    rows = connection.execute(_UNITS, {"ids": sorted(ids)})
+    rows = fetch(connection, _UNITS, {"ids": sorted(ids)})
     return {(channel, thread, person) for channel, thread, person in rows}
 
 
@@ -256,7 +256,7 @@ class _Judge:
         """
         if self._load is None:
             self._load = {
-                agent: self.connection.execute(_LOAD, {"agent": agent, "most": most}).scalar_one()
+                agent: first(self.connection, _LOAD, {"agent": agent, "most": most})
                 for agent, most in self.rules.counted().items()
             }
         return self._load
@@ -298,7 +298,7 @@ class _Judge:
     def _customers(self, concerned: Iterable[Unit]) -> dict[tuple[str, str], int]:
         """Return the customers behind identities."""
         people = {(unit[0], unit[2]) for unit in concerned}
-        rows = self.connection.execute(_CUSTOMERS, {"people": sorted(people)})
+        rows = fetch(self.connection, _CUSTOMERS, {"people": sorted(people)})
         return {(channel, person): customer for channel, person, customer in rows}
 
     def _update(self, plans: Sequence[_Plan]) -> list[Fresh]:
@@ -502,7 +502,7 @@ _LATE = s.tickets.update().where(among("ids", s.tickets.c.id)).values(late=True)
 
 def late(connection: sa.Connection, now: datetime) -> list[Fresh]:
     """Mark open tickets whose deadline has passed, each once."""
-    rows = connection.execute(_PASSED, {"now": now}).all()
+    rows = fetch(connection, _PASSED, {"now": now})
     if rows:
         run(connection, _LATE, {"ids": [row.id for row in rows]})
     return [Fresh(kind="ticket_late", channel=row.channel, ticket=row.id) for row in rows]

@@ -13,7 +13,7 @@ from channelmix.projection import Answer, Close, Folded
 from channelmix.records import Kind, OutboxState
 from channelmix.store import items, locks
 from channelmix.store import schema as s
-from channelmix.store.dialect import among
+from channelmix.store.dialect import among, fetch
 from channelmix.store.items import Item
 from channelmix.store.types import clean
 
@@ -65,7 +65,7 @@ def _so_far(connection: sa.Connection, of: Collection[Item]) -> set[Unit]:
     """Return the units of customers' messages as they are written."""
     if not of:
         return set()
-    rows = connection.execute(_UNITS, {"items": sorted(of)})
+    rows = fetch(connection, _UNITS, {"items": sorted(of)})
     return {(channel, thread, person) for channel, thread, person in rows}
 
 
@@ -101,14 +101,14 @@ def load(connection: sa.Connection, units: Sequence[Unit]) -> dict[Unit, Inputs]
     by_message: dict[tuple[str, str], Unit] = {}
     by_row: dict[int, Unit] = {}
     by_ticket: dict[int, Unit] = {}
-    for row in connection.execute(_MESSAGES, {"units": units}):
+    for row in fetch(connection, _MESSAGES, {"units": units}):
         unit = (row.channel, row.thread, row.person)
         if row.own:
             continue
         loaded[unit].messages.append(row)
         by_message[row.channel, row.external_id] = unit
         by_row[row.id] = unit
-    for row in connection.execute(_TICKETS, {"units": units}):
+    for row in fetch(connection, _TICKETS, {"units": units}):
         unit = (row.channel, row.thread, row.person)
         loaded[unit].tickets[row.episode] = row
         by_ticket[row.id] = unit
@@ -128,7 +128,7 @@ def _load_labels(
 ) -> None:
     """Read what classifiers and people said."""
     if by_row:
-        for row in connection.execute(_LABELS, {"ids": list(by_row)}):
+        for row in fetch(connection, _LABELS, {"ids": list(by_row)}):
             loaded[by_row[row.message_id]].labels.append(tuple(row))
 
 
@@ -146,7 +146,7 @@ def _load_actions(
     """Read what we did; replies count as answers while they may have been said."""
     if not by_ticket:
         return
-    for row in connection.execute(_ACTIONS, {"ids": list(by_ticket)}):
+    for row in fetch(connection, _ACTIONS, {"ids": list(by_ticket)}):
         unit = loaded[by_ticket[row.ticket_id]]
         covers = frozenset(row.covers)
         if row.kind == "reply" and row.outbox_state not in NOT_SAID:
@@ -182,7 +182,7 @@ def _load_native(
 ) -> None:
     """Read our messages that did not come through the outbox: typed at the network."""
     if by_message:
-        for row in connection.execute(_OUR_ANSWERS, {"items": list(by_message)}):
+        for row in fetch(connection, _OUR_ANSWERS, {"items": list(by_message)}):
             loaded[by_message[row.channel, row.parent]].answers.append(Answer(at=row.sent_at))
     talks: dict[tuple[str, str], set[Unit]] = defaultdict(set)
     for unit, one in loaded.items():
@@ -190,6 +190,6 @@ def _load_native(
             if row.kind == Kind.DIRECT_MESSAGE:
                 talks[row.channel, row.thread].add(unit)
     if talks:
-        for row in connection.execute(_OUR_TALK, {"talks": list(talks)}):
+        for row in fetch(connection, _OUR_TALK, {"talks": list(talks)}):
             for unit in talks[row.channel, row.thread]:
                 loaded[unit].answers.append(Answer(at=row.sent_at))

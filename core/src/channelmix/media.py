@@ -21,7 +21,7 @@ import httpx
 from attrs import frozen
 
 from channelmix.errors import MediaError
-from channelmix.http import client
+from channelmix.http import client, trust
 from channelmix.log import get_logger
 from channelmix.sniffing import HEAD, SUFFIXES, sniff
 
@@ -69,7 +69,9 @@ class Downloader:
         self._timeout = timeout
         # A connection is not kept: it was checked for one name, and the next may have another.
         single = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
+            verify=trust(),
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,
         )
         self._http = client(
             channel="media", log=log or get_logger(), transport=transport or single, retries=0

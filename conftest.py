@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,17 @@ def _load(example: Example) -> None:
     settings = load(tomllib.loads(example.parsed), secrets="optional")
     if settings.unavailable:
         raise LookupError(settings.unavailable)
+
+
+SLOW_CHECKS = re.compile(r"test_c(103|209|302|308|310|312|314|401)_")
+"""Checks of the kit that start other programs, try hundreds of inputs or wait for what is lost."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what takes a plugin more than a second to `make test`."""
+    for item in items:
+        if SLOW_CHECKS.match(item.name):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -118,6 +118,7 @@ def test_importing_the_package_brings_nothing_heavy() -> None:
     assert subprocess.check_output(command, text=True).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_every_lint_exception_has_a_reason() -> None:
     bare = []
     for path in _listed("*.py"):

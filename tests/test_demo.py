@@ -86,6 +86,7 @@ def _answer_one(folder: Path, text: str) -> None:
     assert answered.returncode == 0, answered.stderr
 
 
+@pytest.mark.slow
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "desk.db").touch()
     done = channelmix("demo", "--once", "--dir", str(tmp_path))

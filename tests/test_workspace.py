@@ -65,6 +65,7 @@ def _imported(path: Path) -> Iterator[str]:
             yield (node.module or "").split(".")[0]
 
 
+@pytest.mark.slow
 def test_the_lock_holds_what_is_imported() -> None:
     providers = packages_distributions()
     sources = [path for folder in (*MEMBERS, ROOT / "tests") for path in folder.rglob("*.py")]

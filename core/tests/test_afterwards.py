@@ -16,6 +16,7 @@ from channelmix.testing.clock import FakeClock
 QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
 
 
+@pytest.mark.slow
 async def test_absent_means_nothing_before_the_network_has_settled(open_desk, push, settle, until):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:
@@ -106,6 +107,7 @@ async def album():
     server.close()
 
 
+@pytest.mark.slow
 async def test_the_file_of_a_message_taken_back_is_deleted_unless_another_has_it(
     open_desk, push, settle, until, album
 ):

@@ -113,6 +113,7 @@ def test_a_month_is_one_of_the_calendar() -> None:
     assert this.ends_at == datetime(2026, 4, 1, tzinfo=berlin)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(allowances, calls)
 def test_the_promises_hold_whatever_is_spent(
@@ -148,6 +149,7 @@ def test_the_promises_hold_whatever_is_spent(
         assert polls + max(kept.replies, reserve) <= amount * (1 + DUST) or kept.replies > reserve
 
 
+@pytest.mark.slow
 @given(allowances, calls, st.data())
 def test_replies_have_their_reserve_also_when_channels_come_and_go(
     allowance: Allowance, wanted: list[tuple[float, str, float, bool]], data: st.DataObject
@@ -164,6 +166,7 @@ def test_replies_have_their_reserve_also_when_channels_come_and_go(
         assert kept.spent <= allowance.amount * (1 + DUST)
 
 
+@pytest.mark.slow
 @given(allowances, calls)
 def test_what_is_said_to_be_left_can_be_spent(
     allowance: Allowance, wanted: list[tuple[float, str, float, bool]]
@@ -256,6 +259,7 @@ def spent_so_far(allowance: Allowance, polls: float, replies: float, part: float
     return kept
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(allowances, rates, rates, st.sampled_from([0.1, 0.25, 0.5]))
 def test_what_is_forecast_is_what_comes_at_an_even_pace(

@@ -270,6 +270,7 @@ async def test_what_had_no_channel_is_routed_once_it_has(open_desk, push, toy_se
             await desk.replay(fates=[Fate.TICKET])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["👩‍👩‍👧‍👦 🇩🇪", "שלום עולם", "a\x00b", "\ud800", "x" * 100_000, None, ""]
 )
@@ -353,6 +354,7 @@ async def test_rubbish_instead_of_inbounds_is_quarantined(open_desk, push, monke
         }
 
 
+@pytest.mark.slow
 async def test_a_hook_that_fails_again_and_again_is_paused_and_shown(
     open_desk, push, settle, until
 ):

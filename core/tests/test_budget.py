@@ -106,6 +106,7 @@ async def test_without_an_allowance_nothing_is_counted(budget):
         await free.state()
 
 
+@pytest.mark.slow
 @both_ways
 async def test_however_the_clock_is_turned_no_day_spends_more(budget, clock, by):
     clock.advance(hours(17.5))  # half an hour before midnight
@@ -282,6 +283,7 @@ async def test_channels_of_one_app_have_one_budget(open_desk, metered):
         assert (await desk.registry.get("one").budget.state()).channels == 2
 
 
+@pytest.mark.slow
 @both_ways
 async def test_what_waits_for_the_next_month_is_polled_then_though_the_clock_is_turned(
     open_desk: Any, metered: Any, until: Any, clock: FakeClock, by: Any

@@ -79,6 +79,7 @@ async def test_push_and_poll_of_the_same_thing_count_once(open_desk, push, settl
         assert (ledger.repeated, ledger.sweep_only) == (1, 1)
 
 
+@pytest.mark.slow
 async def test_two_customers_under_one_post_have_a_ticket_each(open_desk, push, settle):
     async with open_desk() as desk:
         await push(
@@ -115,6 +116,7 @@ async def test_an_answer_typed_at_the_network_counts(open_desk, push, settle):
         assert [(one.id, one.native) for one in ticket.messages] == [("c1", False), ("n1", True)]
 
 
+@pytest.mark.slow
 async def test_a_file_waits_for_who_must_open_it(open_desk, push, until):
     clock = FakeClock(datetime(2026, 11, 3, 9, 0, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:
@@ -348,6 +350,7 @@ async def test_the_feed_tells_what_happened_and_observers_catch_up(open_desk, pu
         assert seen.index("refused once") < seen.index("ticket_opened")
 
 
+@pytest.mark.slow
 async def test_a_deleted_row_shows_in_the_ledger(open_desk, push, settle):
     for table in (
         s.raw_events,
@@ -407,6 +410,7 @@ async def test_deadlines_are_promises_and_windows(open_desk, push, settle):
         assert due == {"Eva": timedelta(hours=1), "Ben": timedelta(hours=48)}
 
 
+@pytest.mark.slow
 async def test_a_late_ticket_is_told_once(open_desk, push):
     async with open_desk(service_levels=[{"first_response": "1h"}]) as desk:
         await push(desk, QUESTION)

@@ -99,6 +99,7 @@ async def stored(push: Any, desk: Any, event: dict[str, str]) -> bool:
     return True
 
 
+@pytest.mark.slow
 async def test_a_full_disk_is_no_success_and_room_is_all_it_takes(
     open_desk: Any, push: Any, settle: Any, disk: Disk
 ) -> None:
@@ -115,6 +116,7 @@ async def test_a_full_disk_is_no_success_and_room_is_all_it_takes(
         assert ledger.fates == {"ticket": 2 + taken}
 
 
+@pytest.mark.slow
 async def test_an_outcome_that_finds_no_room_is_written_when_there_is(
     open_desk: Any, push: Any, settle: Any, until: Any, disk: Disk
 ) -> None:
@@ -139,6 +141,7 @@ async def test_an_outcome_that_finds_no_room_is_written_when_there_is(
         assert len(sent) == 1
 
 
+@pytest.mark.slow
 async def test_an_outcome_that_is_never_written_is_unclear_and_not_sent_again(
     open_desk: Any, push: Any, settle: Any, until: Any, disk: Disk
 ) -> None:
@@ -209,6 +212,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.slow
 async def test_a_full_file_system(
     open_desk: Callable[..., Any], push: Any, settle: Any, small_disk: Path
 ) -> None:

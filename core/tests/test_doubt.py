@@ -39,6 +39,7 @@ async def token(desk):
     return await desk.store.read(lambda c: c.execute(sa.select(s.outbox_parts.c.token)).scalar())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_token", [True, False])
 async def test_an_echo_stops_what_was_queued_again(open_desk, push, until, settle, by_token):
     async with open_desk() as desk:
@@ -98,6 +99,7 @@ async def test_a_double_click_with_a_picture_goes_out_once(open_desk, push, sett
         assert len(toy_of(desk).arrived) == 4
 
 
+@pytest.mark.slow
 async def test_what_is_taken_again_and_again_and_never_shown_is_for_a_person(
     open_desk, push, settle, monkeypatch
 ):
@@ -165,6 +167,7 @@ async def test_a_sender_that_slept_does_not_take_its_own_part_for_lost(open_desk
         assert len(calls) == 1
 
 
+@pytest.mark.slow
 async def test_after_a_person_says_again_the_time_to_try_begins_anew(open_desk, push, until):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:

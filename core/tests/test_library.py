@@ -140,6 +140,7 @@ async def test_what_nobody_wrote_about_is_not_offered(open_desk, push, settle):
             assert await titles(desk, text) == []
 
 
+@pytest.mark.slow
 async def test_a_very_long_article_is_taken_in(open_desk, push, settle):
     async with open_desk() as desk:
         text = " ".join(f"wort{n}" for n in range(300_000)) + "x" * 5000

@@ -21,6 +21,7 @@ NATIVE = {
 INPUTS = (NAMELESS, NAMED, SECOND, NATIVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(permutations(range(4)))[::3])
 async def test_the_same_inputs_make_the_same_tickets(open_desk, push, settle, order):
     async with open_desk() as desk:

@@ -35,6 +35,7 @@ def toy_of(desk):
     return desk.registry.get("toy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "state", "sent"),
     [
@@ -57,6 +58,7 @@ async def test_each_outcome_has_its_state(open_desk, push, fault, state, sent, s
         assert line.state == ("answered" if state == "sent" else "open")
 
 
+@pytest.mark.slow
 async def test_what_surely_did_not_arrive_is_sent_again(open_desk, push, settle):
     async with open_desk() as desk:
         ticket = await asked(desk, push)
@@ -119,6 +121,7 @@ async def test_an_echo_that_came_before_the_time_out_clears_it_too(
         assert toy.arrived == []
 
 
+@pytest.mark.slow
 async def test_what_nobody_can_tell_goes_to_a_person(open_desk, push, monkeypatch, settle):
     monkeypatch.setattr("channelmix.reconciling.LOOKS", 1)
     async with open_desk() as desk:
@@ -237,6 +240,7 @@ async def test_windows_are_checked_before_anything_is_sent(
         assert len(toy_of(desk).arrived) == (not blocked)
 
 
+@pytest.mark.slow
 async def test_a_window_that_closes_in_the_queue_stops_the_reply(open_desk, push, settle, until):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:
@@ -290,6 +294,7 @@ async def test_one_private_reply_for_each_comment(open_desk, push, settle):
         assert [one.action for one in toy_of(desk).arrived] == [Action.PRIVATE_REPLY, Action.HIDE]
 
 
+@pytest.mark.slow
 async def test_a_part_whose_sender_vanished_is_looked_for_and_not_sent_blindly(
     open_desk, push, settle
 ):
@@ -336,6 +341,7 @@ async def test_closing_the_desk_leaves_no_reply_in_doubt_about_being_in_doubt(
         assert (await last(desk)).state == "uncertain"
 
 
+@pytest.mark.slow
 async def test_an_attached_file_is_kept_until_it_is_sent(open_desk, push, tmp_path, settle):
     now = int(datetime.now(UTC).timestamp())
     async with open_desk() as desk:

@@ -55,6 +55,7 @@ async def test_pages_are_fetched_to_the_end_and_the_cursor_stays(
         assert (await source(desk)).cursor == 5
 
 
+@pytest.mark.slow
 async def test_a_cursor_never_moves_without_its_events(open_desk, monkeypatch, until):
     async with open_desk() as desk:
         await until(desk, lambda: polled(desk))
@@ -117,6 +118,7 @@ async def test_lost_authorization_shows_and_pushes_are_still_taken(open_desk, pu
         await until(desk, back)
 
 
+@pytest.mark.slow
 async def test_a_brake_holds_polls_and_replies(open_desk, push, settle, until, monkeypatch):
     asked = []
 
@@ -214,6 +216,7 @@ async def lookup(desk):
     return await desk.store.read(lambda c: c.execute(sa.select(s.lookups)).first())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [
@@ -291,6 +294,7 @@ async def test_a_lookup_that_is_lost_does_not_add_up(open_desk, push, settle):
         assert (wrong.claim, wrong.left) == ("every lookup asked for is in the list", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["degraded", "unauthorized", "paused"])
 async def test_a_sweep_follows_every_outage(open_desk, until, state):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
@@ -323,6 +327,7 @@ async def test_the_end_of_an_outage_hurries_no_source_that_waits_for_itself(open
         assert (await source(desk)).next_at == before
 
 
+@pytest.mark.slow
 async def test_a_lost_authorization_is_no_failure_of_the_source(open_desk, until):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:
@@ -365,6 +370,7 @@ def test_how_often_a_source_is_polled(given, source, pause):
     assert poller._pause(asked) == (None if pause is None else minutes(pause))
 
 
+@pytest.mark.slow
 async def test_the_sweep_comes_by_the_clock_and_never_at_the_same_moment(open_desk, until):
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_desk(clock=clock) as desk:

@@ -62,6 +62,7 @@ def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
         Store("postgresql://anna:hunter2@host/desk")
 
 
+@pytest.mark.slow
 def test_a_role_without_rights_is_named(postgresql: Callable[[], str]) -> None:
     url = postgresql()
     name = sa.make_url(url).database
@@ -94,6 +95,7 @@ async def test_a_fresh_database_in_its_place_is_refused(
             assert connection.execute(tables).fetchone() == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("away", [timedelta(minutes=1), timedelta(hours=1)], ids=str)
 async def test_a_server_that_is_away_for_a_while_costs_nothing(
     open_desk: Any, own_server: Any, push: Any, settle: Any, until: Any, away: timedelta
@@ -140,6 +142,7 @@ async def test_a_server_that_is_away_for_a_while_costs_nothing(
 # --- collisions ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_deadlock_is_tried_again(store: Store) -> None:
     names = ["a", "b"]
     rows = [{"name": name, "position": 0} for name in names]

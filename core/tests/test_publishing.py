@@ -244,6 +244,7 @@ def run_on_desk(publishing):
         runner.run(opened.__aexit__(None, None, None))
 
 
+@pytest.mark.slow
 def test_nothing_is_ever_queued_that_no_approver_approved(run_on_desk):
     numbers = iter(range(1_000_000))
 

@@ -382,6 +382,7 @@ async def settled(desk: Any, settle: Any) -> Any:
     return ledger
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_three_desks_make_the_tickets_that_one_makes(
     open_desk: Any,
@@ -409,6 +410,7 @@ async def test_three_desks_make_the_tickets_that_one_makes(
     assert sum(shared.fates.values()) == sum(alone.fates.values())
 
 
+@pytest.mark.slow
 async def test_two_desks_send_each_reply_once(open_desk: Any, push: Any, settle: Any) -> None:
     async with open_desk() as one, open_desk() as two:
         await push(one, *[{"id": f"c{n}", "by": f"p{n}", "text": "?"} for n in range(30)])
@@ -497,6 +499,7 @@ async def test_two_desks_hand_over_each_happening_once(
     assert len(seen) >= 42
 
 
+@pytest.mark.slow
 async def test_what_a_dead_worker_held_is_done_by_another(
     open_desk: Any, push: Any, settle: Any
 ) -> None:

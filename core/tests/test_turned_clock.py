@@ -71,6 +71,7 @@ def state(desk: Any, *wanted: str) -> Callable[[], Any]:
 # --- nothing stands still ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both_ways
 async def test_what_waits_a_moment_does_not_wait_an_hour(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock, by: Any
@@ -101,6 +102,7 @@ async def test_what_waits_a_moment_does_not_wait_an_hour(
         assert len(network.of("reply")) == 1
 
 
+@pytest.mark.slow
 @both_ways
 async def test_what_the_dead_held_is_free_in_minutes(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock, by: Any
@@ -122,6 +124,7 @@ async def test_what_the_dead_held_is_free_in_minutes(
         assert len(await desk.tickets()) == 1
 
 
+@pytest.mark.slow
 @both_ways
 async def test_a_brake_lasts_as_long_as_it_was_to_last(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock, by: Any
@@ -142,6 +145,7 @@ async def test_a_brake_lasts_as_long_as_it_was_to_last(
         await until(desk, state(desk, "sent"))
 
 
+@pytest.mark.slow
 async def test_a_pause_after_faults_lasts_as_long_as_it_was_to_last(
     open_desk: Fixture, until: Fixture, clock: FakeClock
 ) -> None:
@@ -176,6 +180,7 @@ async def test_the_clock_may_go_back_while_nobody_works(
         await until(desk, state(desk, "sent"))
 
 
+@pytest.mark.slow
 async def test_a_clock_that_goes_back_while_the_store_is_away_is_not_forgotten(
     open_desk: Fixture,
     push: Fixture,
@@ -217,6 +222,7 @@ async def looks(network: Network, more: int) -> Callable[[], Any]:
     return enough
 
 
+@pytest.mark.slow
 @both_ways
 async def test_absent_does_not_count_sooner_because_the_clock_was_turned(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock, by: Any
@@ -239,6 +245,7 @@ async def test_absent_does_not_count_sooner_because_the_clock_was_turned(
         assert len(network.of("reply")) == 1
 
 
+@pytest.mark.slow
 async def test_what_is_absent_for_long_enough_is_sent_again(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock
 ) -> None:
@@ -260,6 +267,7 @@ async def test_what_is_absent_for_long_enough_is_sent_again(
         assert len(network.of("reply")) == 2
 
 
+@pytest.mark.slow
 @both_ways
 async def test_a_look_goes_back_to_what_the_network_calls_the_time_of_sending(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock, by: Any
@@ -314,6 +322,7 @@ async def test_another_desk_does_not_send_what_one_is_sending(
             assert [line.ids for line in await two.outbox()] == [("r1",)]
 
 
+@pytest.mark.slow
 @both_ways
 async def test_what_is_late_is_told_once(
     open_desk: Fixture, push: Fixture, settle: Fixture, until: Fixture, clock: FakeClock, by: Any

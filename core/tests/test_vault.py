@@ -206,6 +206,7 @@ async def test_a_network_that_takes_too_long_is_asked_later(one, monkeypatch):
     assert await one.mine.get() == FIRST
 
 
+@pytest.mark.slow
 async def test_a_process_that_died_is_waited_for_until_its_lease_ends(
     one, process, clock, monkeypatch
 ):
@@ -262,6 +263,7 @@ def test_the_mask_learns_what_looks_secret_and_leaves_words_alone():
     assert mask.text(told) == "*** bearer read write *** *** a long text with words"
 
 
+@pytest.mark.slow
 def test_the_mask_forgets_tokens_that_are_long_dead():
     mask = SecretMask(["given-secret"])
     for number in range(1000):

@@ -36,6 +36,7 @@ asyncio.run(main())
 TOYS = str(Path(__file__).with_name("conftest.py"))
 
 
+@pytest.mark.slow
 async def test_a_reply_that_another_process_writes_goes_out_at_once(
     open_desk: Any, toy_settings: Any, push: Any, settle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ async def a(tmp_path: Path) -> AsyncIterator[Account]:
             yield Account(server, desk, clock)
 
 
+@pytest.mark.slow
 async def test_a_mention_is_answered_once_although_the_answer_got_lost(a: Account) -> None:
     number = a.server.customer(Kind.MENTION, "Is it cold?")
     await a.swept()

@@ -56,6 +56,7 @@ def test_without_a_command_there_is_help(command: Command) -> None:
     assert all(name in done.out for name in COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [

@@ -178,6 +178,7 @@ def test_channels_say_how_they_do_and_no_secret(desk: Work, command: Command) ->
     assert "red-stamp" not in out + json.dumps(line)
 
 
+@pytest.mark.slow
 def test_the_library_is_listed_searched_and_suggested(desk: Work, command: Command) -> None:
     assert command("library").out == "There is no such article in the help library.\n"
     assert command("suggest", 1).out == "There is no suggestion.\n"

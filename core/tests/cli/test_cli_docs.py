@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Command = Callable[..., Any]
 DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -19,6 +21,7 @@ def examples(name: str) -> list[list[str]]:
     return [shlex.split(line)[2:] for line in lines]
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_works_as_it_is_shown(
     configured: Path, letters: Path, work: Callable[..., None], command: Command
 ) -> None:

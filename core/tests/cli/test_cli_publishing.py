@@ -34,6 +34,7 @@ def test_what_is_published_goes_out(desk: Work, command: Command) -> None:
     assert Path(file).read_bytes() == b"png"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("approving")
 def test_it_is_held_until_an_approver_says_yes(desk: Work, command: Command) -> None:
     done = command(*LAMPS, "--by", "carl")

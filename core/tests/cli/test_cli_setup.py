@@ -19,6 +19,7 @@ def secrets(environ: pytest.MonkeyPatch, text: str) -> None:
                 environ.setenv(value["env"], "invented-secret")
 
 
+@pytest.mark.slow
 def test_the_starter_file_loads_once_its_secrets_are_set(
     folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,6 +33,7 @@ def test_the_starter_file_loads_once_its_secrets_are_set(
     assert "invented-secret" not in done.out
 
 
+@pytest.mark.slow
 def test_the_starter_file_has_every_setting_with_its_help(folder: Path, command: Command) -> None:
     command("init", "other.toml")
     written = (folder / "other.toml").read_text()
@@ -41,6 +43,7 @@ def test_the_starter_file_has_every_setting_with_its_help(folder: Path, command:
     assert "\n#push = true\n" in written
 
 
+@pytest.mark.slow
 def test_the_starter_file_is_right_with_every_line_taken_out_of_its_comment(
     folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +56,7 @@ def test_the_starter_file_is_right_with_every_line_taken_out_of_its_comment(
     assert command("check").code == 0
 
 
+@pytest.mark.slow
 def test_a_setting_that_only_its_plugin_knows_leaves_the_channel_off(
     folder: Path, command: Command
 ) -> None:
@@ -64,6 +68,7 @@ def test_a_setting_that_only_its_plugin_knows_leaves_the_channel_off(
     assert "box" not in section
 
 
+@pytest.mark.slow
 def test_no_file_is_overwritten_unasked(folder: Path, command: Command) -> None:
     (folder / "channelmix.toml").write_text("mine")
     done = command("init")
@@ -102,6 +107,7 @@ def test_the_schema_knows_what_is_installed(folder: Path, command: Command) -> N
     assert {"box", "stamp", "network"} <= set(paper["required"])
 
 
+@pytest.mark.slow
 def test_a_broken_plugin_is_named_and_keeps_nobody_else_from_working(
     configured: Path, command: Command
 ) -> None:

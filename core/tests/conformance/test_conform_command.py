@@ -132,6 +132,7 @@ def test_an_installed_plugin_and_a_channel_are_found_by_name(
         assert failed == ["C201", "C211"]  # nobody can know without fixtures
 
 
+@pytest.mark.slow
 def test_an_unknown_name_is_one_line_with_a_hint(conform: Any, tmp_path: Path) -> None:
     done = conform("notisboard", folder=tmp_path)
     assert done.code == 1
@@ -183,6 +184,7 @@ def test_an_import_that_takes_long_is_given_up(board: Any, conform: Any, tmp_pat
     assert "importing sleeps takes longer than 20 s" in done.out
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_plugin_says_so(conform: Any, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "nothing"\n')
     done = conform(folder=tmp_path)

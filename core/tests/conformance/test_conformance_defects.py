@@ -519,8 +519,8 @@ def _found(suite: type[Conformance], check: str) -> Any:
     return outcome(suite, CHECKS[check])
 
 
-SLOW = {"C401"}
-"""What starts a type checker."""
+SLOW = {"C103", "C209", "C308", "C310", "C401"}
+"""What starts other programs, tries hundreds of inputs, or waits for what is lost."""
 
 
 def _marked(check: str) -> Any:

@@ -25,6 +25,7 @@ def _outcome(board: Any, check: str, **more: Any) -> Any:
 # a mention first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", ["C301", "C302", "C303", "C310"])
 def test_a_network_may_put_a_mention_first(board: Any, check: str) -> None:
     board.change(PLUGIN, '"text": outgoing.text,', '"text": f"@mira {outgoing.text}",')
@@ -32,6 +33,7 @@ def test_a_network_may_put_a_mention_first(board: Any, check: str) -> None:
     assert _outcome(board, check).findings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", ["C301", "C303", "C310"])
 def test_what_became_of_a_reply_is_shown(board: Any, check: str) -> None:
     board.change(PLUGIN, '"text": outgoing.text,', '"text": outgoing.text[::-1],')

@@ -125,6 +125,7 @@ def test_a_check_needs_an_id_of_its_own_and_a_remedy() -> None:
             check(since="0.1")(one)
 
 
+@pytest.mark.slow
 def test_what_does_not_apply_follows_from_the_plugin(board: Any) -> None:
     plugin = "noticeboard/plugin.py"
     source = (board.folder / plugin).read_text()
@@ -141,6 +142,7 @@ def test_what_does_not_apply_follows_from_the_plugin(board: Any) -> None:
     assert skipped["C301"] == "it declares no reply"
 
 
+@pytest.mark.slow
 def test_a_plugin_that_is_no_network_is_asked_what_concerns_it() -> None:
     class Idle(Plugin):
         """It does nothing."""
@@ -153,6 +155,7 @@ def test_a_plugin_that_is_no_network_is_asked_what_concerns_it() -> None:
     assert {one for one in CHECKS if one.startswith("C2")} <= by_status["skipped"]
 
 
+@pytest.mark.slow
 def test_a_level_that_is_not_asked_for_is_not_run(board: Any) -> None:
     made = board.suite(level=1)
     assert {one.check.level for one in run(made)} == {1}

@@ -18,6 +18,7 @@ async def broken(folder: Path, seconds: float = 60) -> dict[str, str]:
     return await probe.broken(folder / "channelmix.toml", seconds=seconds)
 
 
+@pytest.mark.slow
 async def test_imports_that_exit_or_crash_are_named_and_the_rest_is_not(
     folder: Path, configure: Callable[..., None]
 ) -> None:
@@ -28,6 +29,7 @@ async def test_imports_that_exit_or_crash_are_named_and_the_rest_is_not(
     assert "SIGSEGV" in found["crashing"]
 
 
+@pytest.mark.slow
 async def test_an_import_that_hangs_is_given_up(
     folder: Path, configure: Callable[..., None]
 ) -> None:

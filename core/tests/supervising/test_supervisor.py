@@ -75,6 +75,7 @@ def lives(tmp_path: Path) -> Callable[..., Lives]:
 TELL_PARENT = "os.kill(os.getppid(), signal.SIGTERM); until_told()"
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_is_started_again_and_told_to_stop(lives: Fixture) -> None:
     script = f"handover.up()\nif lives == 1: sys.exit(3)\n{TELL_PARENT}"
     found = lives(script)
@@ -107,6 +108,7 @@ async def test_who_ends_the_process_is_paused_for_longer_each_time(lives: Fixtur
     assert second.until - first.until > timedelta(minutes=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [1, -1])
 async def test_a_pause_lasts_as_long_as_it_was_to_last_though_the_clock_is_turned(
     lives: Fixture, hours: int
@@ -132,6 +134,7 @@ async def test_a_pause_lasts_as_long_as_it_was_to_last_though_the_clock_is_turne
     assert after.until - clock.now() == timedelta(seconds=40)
 
 
+@pytest.mark.slow
 async def test_an_event_that_ends_one_worker_after_the_other_is_left_out(lives: Fixture) -> None:
     reading = "with calling.reading(4711): dying_in('odd'); os._exit(7)"
     other = "with calling.reading(4712): dying_in('odd'); os._exit(7)"
@@ -158,6 +161,7 @@ async def test_a_crash_in_a_hook_is_its_plugins(lives: Fixture) -> None:
     assert lines == [("plugin.paused", "odd"), ("worker.ended", "killed by SIGSEGV")]
 
 
+@pytest.mark.slow
 async def test_nobody_is_blamed_for_a_kill_from_outside(lives: Fixture) -> None:
     script = (
         "handover.up()\n"

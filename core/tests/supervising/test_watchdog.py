@@ -186,6 +186,7 @@ asyncio.run(ingest())
 """
 
 
+@pytest.mark.slow
 def test_code_that_keeps_the_interpreters_lock_is_ended_too(tmp_path: Path) -> None:
     script = tmp_path / "stalling.py"
     script.write_text(HOLDS_THE_LOCK)

@@ -88,6 +88,7 @@ def kind_of(s: Any, object_id: str) -> str:
     return "UnifiedMessage" if object_id.startswith("m_") else "Comment"
 
 
+@pytest.mark.slow
 async def test_every_request_uses_only_what_exists(
     s: Any, contract: Contract, upload: Attachment
 ) -> None:

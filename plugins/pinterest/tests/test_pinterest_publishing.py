@@ -38,6 +38,7 @@ async def test_a_board_that_is_named_goes_before_the_topics(p) -> None:
     assert p.sim.pins[receipt.ids[0]].board == "900001"
 
 
+@pytest.mark.slow
 async def test_a_video_is_uploaded_once_and_waited_for(p, film) -> None:
     outgoing = p.outgoing(attachments=(film,))
     p.sim.processing = 2

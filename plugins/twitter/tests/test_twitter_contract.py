@@ -110,6 +110,7 @@ async def everything(s: Any, tmp_path: Path) -> None:
     await s.x.check(s.x.services)
 
 
+@pytest.mark.slow
 async def test_everything_is_asked_for_and_valid(s: Any, tmp_path: Path, wrong: Any) -> None:
     await everything(s, tmp_path)
     requests = [one.request for one in s.sim.sent]

@@ -127,6 +127,7 @@ async def shop(folder: Path, wrong_topic: str) -> AsyncIterator[Shop]:
             yield Shop(sim, desk, clock)
 
 
+@pytest.mark.slow
 async def test_the_wrong_account_points_to_the_right_one(tmp_path: Path) -> None:
     async with shop(tmp_path, "point") as s:
         asked = s.sim.say("Mira Sommer", "@stadtwerke meine Rechnung ist falsch")
@@ -236,6 +237,7 @@ async def test_quotes_and_answers_without_our_name_ask_once(tmp_path: Path, push
         assert (await s.desk.ledger()).adds_up
 
 
+@pytest.mark.slow
 async def test_what_customers_take_back_is_forgotten(tmp_path: Path) -> None:
     async with shop(tmp_path, "keep") as s:
         asked = s.sim.say("Mira Sommer", "@stadtwerke meine Nummer ist 4711")

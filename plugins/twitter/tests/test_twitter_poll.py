@@ -223,6 +223,7 @@ async def test_what_is_left_of_a_limit_is_spread(s: Any) -> None:
 # money
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "app_settings", [{"budget": 10.0, "period": "day", "reserve": 0.5}], indirect=True
 )

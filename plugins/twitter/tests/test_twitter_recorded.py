@@ -140,6 +140,7 @@ def test_nothing_that_somebody_said_is_ignored(recorded: dict[str, Any]) -> None
     assert saying == {"documented/xaa/post.repost.create.json"}
 
 
+@pytest.mark.slow
 def test_the_command_says_the_same(recorded: dict[str, Any]) -> None:
     """`channelmix ingest` over the files as they lie there, exchanges with their requests."""
     files = [str(RECORDED / name) for name in recorded]

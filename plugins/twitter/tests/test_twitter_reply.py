@@ -91,6 +91,7 @@ def photo(tmp_path: Path) -> Attachment:
     return Attachment(kind=AttachmentKind.IMAGE, path=str(path))
 
 
+@pytest.mark.slow
 async def test_a_photo_goes_up_in_pieces(s: Any, photo: Attachment) -> None:
     receipt = await s.x.reply(s.answer(s.mention, attachments=(photo,)))
     [medium] = s.sim.world.posts[receipt.ids[0]].media

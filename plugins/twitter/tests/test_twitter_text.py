@@ -84,6 +84,7 @@ def test_what_fits_stays_whole() -> None:
     assert len(thread("a" * 281)) == 2
 
 
+@pytest.mark.slow
 def test_a_thread_is_cut_where_sentences_end() -> None:
     first, second = thread("Ein Satz. " * 20 + "\n\n" + "Noch einer. " * 15)
     assert first.endswith("Ein Satz. 1/2")

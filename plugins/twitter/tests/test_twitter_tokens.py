@@ -121,6 +121,7 @@ async def test_a_refresh_token_used_twice_asks_for_a_person(s: Any) -> None:
         await s.x.poll(Poll(source="mentions"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connected", [True, False])
 async def test_a_crash_while_renewing_locks_nobody_out_who_has_both_keys(
     s: Any,

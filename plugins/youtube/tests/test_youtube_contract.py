@@ -121,6 +121,7 @@ async def everything(y) -> None:
     await y.channel.check(y.channel.services)
 
 
+@pytest.mark.slow
 async def test_every_request_is_in_the_document(on_stage, contract) -> None:
     async with on_stage(search=("Stadtwerke",), live=True) as y:
         await everything(y)

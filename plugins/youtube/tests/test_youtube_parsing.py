@@ -144,6 +144,7 @@ KINDS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(kind=KINDS, odd=st.dictionaries(st.sampled_from(["id", "snippet", "replies"]), ODD))
 def test_whatever_comes_means_something_or_is_said_to_be_unreadable(kind, odd) -> None:
     try:

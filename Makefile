@@ -7,7 +7,9 @@ TESTS   := $(wildcard conftest.py tests $(addsuffix /tests,$(MEMBERS)))
 OWN     := channelmix $(addprefix channelmix-,$(notdir $(filter-out core,$(MEMBERS))))
 READY   := .venv/ready
 # The examples of one page share their names, so a file stays with one worker.
-PYTEST  := $(BIN)/pytest -n 2 --dist loadfile
+# Three at a time, also on two processors: many wait. They start hundreds of other processes, which
+# must not compile everything anew, as some environments would have it.
+PYTEST  := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test check bench docs api lint format lock clean
 .DELETE_ON_ERROR:

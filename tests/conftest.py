@@ -35,9 +35,10 @@ class Clean:
 
     def run(self, *command: str, cwd: Path) -> None:
         """Run one of its programs; what it prints is told if it fails."""
-        environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {**os.environ, "PYTHONPYCACHEPREFIX": str(self.folder / "cache")}
         environ["MYPY_CACHE_DIR"] = str(self.folder / ".mypy_cache")
-        environ.pop("PYTHONPATH", None)
+        for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):
+            environ.pop(name, None)
         program = [str(self.folder / "bin" / command[0]), *command[1:]]
         done = subprocess.run(
             program, cwd=cwd, env=environ, capture_output=True, text=True, check=False

@@ -15,7 +15,8 @@ from tests.benchmarks.children import Child
 from tests.benchmarks.measuring import Plan, in_turn, middle
 from tests.benchmarks.results import Bound, Result
 
-EVENTS = 1_000
+EVENTS = 3_000
+"""Thirty batches: of ten, one more or less for either worker would decide."""
 BOUND = Bound(sense="least", value=1.5)
 
 

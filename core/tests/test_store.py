@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -204,7 +205,7 @@ async def test_leasing_looks_only_at_what_is_unsettled(store):
     await store.write(lambda c: c.exec_driver_sql("ANALYZE"))
 
     def lease(connection):
-        asked = []
+        asked: list[Any] = []
         driver = connection.connection.driver_connection
         if connection.dialect.name == "sqlite":
             driver.set_trace_callback(asked.append)

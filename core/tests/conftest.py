@@ -95,6 +95,7 @@ class Toy(Channel):
     faults: list[BaseException] = attrs.field(factory=list, init=False)
     """What is raised when it is to reply."""
     poll_faults: list[BaseException] = attrs.field(factory=list, init=False)
+    """What is raised when it is polled."""
     locks: list[BaseException] = attrs.field(factory=list, init=False)
     """What is raised when it is asked how files are got."""
     lost: bool = attrs.field(default=False, init=False)

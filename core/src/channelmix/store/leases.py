@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import frozen
+from attrs import evolve, frozen
 
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, fetch, run
@@ -42,6 +42,8 @@ class Leasing:
     lease: sa.Update
     key: Sequence[str]
     """The names of the primary key's columns."""
+    once: bool = True
+    """The statements are made once; else SQLAlchemy knows them again by their shape."""
 
     @classmethod
     def of(cls, table: sa.Table, query: sa.Select[Any], **values: Any) -> Leasing:
@@ -71,11 +73,13 @@ class Leasing:
     ) -> list[Any]:
         """Lease what nobody else has, and return it; `parameters` are those of the query."""
         wanted = {"owner": owner, "now": now, **parameters}
-        rows = list(fetch(connection, self.free, wanted))
+        ask = fetch if self.once else sa.Connection.execute
+        rows = list(ask(connection, self.free, wanted))
         if rows:
             taken = [tuple(getattr(row, name) for name in self.key) for row in rows]
             values = {"owner": owner, "until": now + hold, "taken": taken}
-            run(connection, self.lease, values)
+            change = run if self.once else sa.Connection.execute
+            change(connection, self.lease, values)
         return rows
 
 
@@ -89,7 +93,8 @@ def take(
     hold: timedelta,
 ) -> list[Any]:
     """Lease the rows of `table` that `query` selects and nobody else has; return them."""
-    return Leasing.of(table, query).take(connection, owner=owner, now=now, hold=hold)
+    leasing = evolve(Leasing.of(table, query), once=False)
+    return leasing.take(connection, owner=owner, now=now, hold=hold)
 
 
 def give_back(connection: sa.Connection, owner: str) -> None:

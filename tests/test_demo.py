@@ -26,6 +26,14 @@ from channelmix_facebook.demo import FacebookDemo
 CHANNELMIX = [sys.executable, "-c", "from channelmix.cli import main; main()"]
 slow = pytest.mark.slow
 
+ALWAYS_SEEN = {
+    "events told and answered 200 are in the journal",
+    "everything customers said is here",
+    "every reply that arrived is one that was sent",
+    "no reply arrived twice",
+}
+"""What a pushing network shows on the shortest day; repeats and hiding are left to chance."""
+
 
 def channelmix(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -56,8 +64,8 @@ def test_a_day_adds_up() -> None:
     for checks in report["checks"].values():
         assert all(one["holds"] and one["there"] == one["here"] for one in checks)
     for network in ("facebook", "instagram", "twitter"):
-        checks = report["checks"][network]
-        assert sum(one["there"] > 0 for one in checks) >= len(checks) - 2
+        seen = {one["claim"] for one in report["checks"][network] if one["there"] > 0}
+        assert seen >= ALWAYS_SEEN, network
 
 
 @slow

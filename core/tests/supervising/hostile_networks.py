@@ -24,7 +24,14 @@ from channelmix import Channel, Misconfigured, Plugin, Rejected, Services, hook
 from channelmix.config import Secret, setting
 from channelmix.records import (
     Action,
+    Assign,
+    Assignment,
+    Attachment,
+    AttachmentKind,
+    Checked,
     Classify,
+    Connect,
+    Connected,
     Draft,
     Findings,
     Found,
@@ -42,10 +49,12 @@ from channelmix.records import (
     RawEvent,
     Receipt,
     Received,
+    Renewed,
     Source,
     Split,
     Suggest,
     Suggestions,
+    Unlocked,
     WebhookRequest,
 )
 
@@ -111,8 +120,14 @@ class Wild(Calm):
     network: ClassVar[str] = "wild"
     sources: ClassVar = [Source(name="feed", every=timedelta(seconds=1))]
 
+    def fail_at(self, hook_name: str) -> None:
+        """Raise where the mood is the name of a hook, in that hook."""
+        if self.config.mood == hook_name:
+            raise Nasty(hook_name)
+
     def spoil(self, hook_name: str) -> Any:
         """Do what the mood says, in any hook."""
+        self.fail_at(hook_name)
         match self.config.mood:
             case "raising":
                 raise Nasty(hook_name)
@@ -130,6 +145,7 @@ class Wild(Calm):
 
     @hook
     async def open(self, services: Services) -> None:
+        self.fail_at("open")
         match self.config.mood:
             case "leaking":
                 for number in range(20):
@@ -147,6 +163,16 @@ class Wild(Calm):
         warnings.warn(f"deprecated: {secret}", stacklevel=1)
 
     @hook
+    def receive(self, request: WebhookRequest) -> Received:
+        self.fail_at("receive")
+        return super().receive(request)
+
+    @hook
+    def split(self, payload: Payload) -> Split:
+        self.fail_at("split")
+        return super().split(payload)
+
+    @hook
     def ingest(self, event: RawEvent) -> Ingested:
         one = json.loads(event.body)
         match self.config.mood:
@@ -161,17 +187,55 @@ class Wild(Calm):
                 os._exit(0)
         return self.spoil("ingest") or Ingested(inbounds=(self.message(one),))
 
+    def message(self, one: dict[str, Any]) -> Message:
+        photo = Attachment(kind=AttachmentKind.IMAGE, url="https://media.invalid/photo.jpg")
+        wanted = self.config.mood == "unlock"
+        return attrs.evolve(super().message(one), attachments=(photo,) if wanted else ())
+
+    @hook
+    async def unlock(self, attachment: Attachment) -> Unlocked | None:
+        self.fail_at("unlock")
+        return None
+
+    @hook
+    async def check(self, services: Services) -> Checked:
+        return self.spoil("check") or Checked()
+
+    @hook
+    async def renew(self, services: Services) -> Renewed:
+        return self.spoil("renew") or Renewed()
+
+    @hook
+    async def connect(self, request: Connect) -> Connected:
+        return self.spoil("connect") or Connected()
+
     @hook
     async def poll(self, wanted: Poll) -> Polled:
         return await self.spoil_waiting("poll") or Polled()
 
     @hook
     async def reply(self, outgoing: Outgoing) -> Receipt:
+        if self.config.mood == "reconcile":
+            raise Nasty("so that nobody knows whether it arrived")
         return await self.spoil_waiting("reply") or Receipt()
 
     @hook
     async def reconcile(self, outgoing: Outgoing) -> Found:
         return await self.spoil_waiting("reconcile") or Found(status="unknown")
+
+    @hook
+    async def review(self, draft: Draft) -> Findings | None:
+        self.fail_at("review")
+        return None
+
+    @hook
+    async def suggest(self, request: Suggest) -> Suggestions | None:
+        self.fail_at("suggest")
+        return None
+
+    @hook
+    async def observe(self, happening: Happening) -> None:
+        self.fail_at("observe")
 
     @hook
     async def close(self, services: Services) -> None:
@@ -186,6 +250,10 @@ class Meddler(Plugin):
     async def classify(self, request: Classify) -> Labels | None:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
         raise Nasty(request.message.id)
+
+    @hook
+    async def assign(self, request: Assign) -> Assignment | None:
+        raise Nasty("assign")
 
     @hook
     async def review(self, draft: Draft) -> Findings | None:

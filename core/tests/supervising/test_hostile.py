@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
+from channelmix.registry import HOOKS
 
 Fixture = Callable[..., Any]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -19,15 +21,28 @@ STUCK = "a" * 60 + "!"
 """Takes a backtracking regular expression longer than the universe is old."""
 
 
+def channelmix(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command beside the running desk."""
+    command = [sys.executable, "-m", "channelmix", "--config", "beside.toml", *words]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+
+
 def reply(folder: Path, ticket: int) -> None:
-    words = ["--config", "beside.toml", "reply", str(ticket), "Hello"]
-    command = [sys.executable, "-m", "channelmix", *words]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    assert channelmix(folder, "reply", str(ticket), "Hello").returncode == 0
 
 
 def state_of(ask: Fixture, channel: str) -> tuple[str, str]:
     [found] = [one for one in ask("channels") if one["name"] == channel]
     return found["state"], found["why"] or ""
+
+
+def ticket_of(ask: Fixture, channel: str) -> int:
+    """Return the id of the only ticket of a channel, as soon as it is there."""
+    deadline = monotonic() + 60
+    while not (found := ask("tickets", "--channel", channel)):
+        assert monotonic() < deadline
+    [ticket] = found
+    return int(ticket["id"])
 
 
 def test_what_raises_lies_leaks_hangs_or_talks_harms_only_itself(
@@ -54,13 +69,50 @@ def test_what_raises_lies_leaks_hangs_or_talks_harms_only_itself(
     assert ask("ledger")["fates"]["quarantined"] == 3
     assert state_of(ask, "calm") == ("ok", "")
     assert state_of(ask, "talking") == ("disabled", "the secret *** is wrong")
-    [ticket] = ask("tickets", "--channel", "hanging")
-    reply(folder, ticket["id"])
+    reply(folder, ticket_of(ask, "hanging"))
     desk.log("hanging", '"hook":"reply"')
     assert desk.stop() == 0
     assert ask("outbox")[0]["state"] == "uncertain"
     assert "tasks.left_behind" in desk.output
     assert "secret-" not in desk.output
+
+
+def test_a_hook_that_raises_harms_nobody_else_whichever_it_is(
+    folder: Path,
+    configure: Fixture,
+    run: Fixture,
+    tell: Fixture,
+    ask: Fixture,
+    customers: Fixture,
+    accounted: Fixture,
+) -> None:
+    configure(*sorted(HOOKS), more=MEDDLERS)
+    desk = run()
+    desk.up()
+    crowd = customers(desk.webhook("calm"))
+    answers = {name: tell(desk.webhook(name), {"id": name, "text": name}) for name in HOOKS}
+    assert answers == dict.fromkeys(HOOKS, 200) | {"open": 503, "receive": 500}
+    desk.log("plugin_fault", '"channel":"unlock"', '"hook":"unlock"')
+    for name in ("reply", "reconcile"):
+        ticket = ticket_of(ask, name)
+        spoken = channelmix(folder, "--debug", "reply", str(ticket), "Hello")
+        assert ("hook=review" in spoken.stderr, spoken.returncode) == (True, 0), spoken.stderr
+    offered = channelmix(folder, "--debug", "suggest", str(ticket))
+    assert ("hook=suggest" in offered.stderr, offered.returncode) == (True, 0)
+    joined = channelmix(folder, "connect", "connect")
+    assert "connect.connect: Nasty at hostile_networks.py" in joined.stderr.splitlines()[-1]
+    assert joined.returncode == 1
+    for name in set(HOOKS) - {"review", "suggest", "connect", "close", "classify", "assign"}:
+        fault = desk.log("plugin_fault", f'"channel":"{name}"', f'"hook":"{name}"')
+        assert fault["what"].startswith("Nasty at hostile_networks.py")
+    for name in ("classify", "assign"):
+        desk.log("plugin_fault", '"channel":"meddler"', f'"hook":"{name}"', "Nasty")
+    crowd.wait_for_more()
+    accounted("calm", crowd.leave())
+    accounted("unlock", {"unlock"})
+    assert ask("ledger")["fates"]["quarantined"] == 2, "what could be neither cut nor read"
+    assert desk.stop() == 0
+    assert '"channel":"close","hook":"close"' in desk.output
 
 
 def test_a_hook_that_never_ends_pauses_its_channel_and_no_other(

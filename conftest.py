@@ -21,7 +21,9 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 collect_ignore_glob = ["docs/tutorial/stage*"]  # tests/test_tutorial.py runs each by itself
 
 # Types are checked by many tests, each in its plugin's folder: once is enough for what they share.
-os.environ["MYPY_CACHE_DIR"] = str(Path(__file__).parent / ".mypy_cache" / "tests")
+# A cache for each of the processes that test: mypy waits where another one has it open.
+_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["MYPY_CACHE_DIR"] = str(Path(__file__).parent / ".mypy_cache" / f"tests-{_PROCESS}")
 
 # A busy machine is no finding: examples may take their time.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

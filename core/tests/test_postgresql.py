@@ -95,6 +95,23 @@ async def test_a_fresh_database_in_its_place_is_refused(
             assert connection.execute(tables).fetchone() == (0,)
 
 
+async def test_another_desks_database_in_its_place_is_refused(
+    open_desk: Any, database: str, push: Any
+) -> None:
+    name = sa.make_url(database).database
+    async with open_desk(work=False) as desk:
+        await push(desk, QUESTION)
+        with psycopg.connect(database) as connection:
+            connection.execute("UPDATE origin SET id = 'that of another desk'")
+        others = f"datname = '{name}' AND pid <> pg_backend_pid()"
+        as_admin(database, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        with pytest.raises(StoreError, match="another database, or an empty one"):
+            await push(desk, QUESTION)
+        with psycopg.connect(database) as connection:
+            count = connection.execute("SELECT count(*) FROM raw_events").fetchone()
+            assert count == (1,), "nothing is mixed into what is another's"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("away", [timedelta(minutes=1), timedelta(hours=1)], ids=str)
 async def test_a_server_that_is_away_for_a_while_costs_nothing(

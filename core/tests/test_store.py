@@ -20,7 +20,7 @@ from channelmix.errors import StoreError
 from channelmix.records import RawEvent, Road
 from channelmix.store import journal, leases, migrate, views
 from channelmix.store import schema as s
-from channelmix.store.dialect import among
+from channelmix.store.dialect import among, fetch
 from channelmix.store.engine import Store
 from channelmix.store.types import clean, encode
 
@@ -282,6 +282,16 @@ def test_a_list_of_pairs_is_found_by_the_index_on_sqlite(tmp_path):
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", pairs).all()
     opened.close()
     assert any("SEARCH messages USING" in row[3] for row in plan), plan
+
+
+async def test_a_list_of_parameters_is_refused_where_statements_are_compiled_once(tmp_path):
+    opened = Store(f"sqlite:///{tmp_path / 'desk.db'}")
+    opened.open()
+    key = s.raw_events.c.key
+    listed = sa.select(key).where(key.in_(sa.bindparam("keys", expanding=True)))
+    with pytest.raises(ValueError, match=r"keys: .*; use among\(\)"):
+        await opened.read(lambda connection: fetch(connection, listed, {"keys": ["a", "b"]}))
+    opened.close()
 
 
 async def test_rows_are_found_whatever_their_text_and_numbers(store):

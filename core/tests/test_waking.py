@@ -40,13 +40,12 @@ TOYS = str(Path(__file__).with_name("conftest.py"))
 async def test_a_reply_that_another_process_writes_goes_out_at_once(
     open_desk: Any, toy_settings: Any, push: Any, settle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting, clock = loops.wait, asyncio.get_running_loop().time
+    waiting = loops.wait
     # No loop looks by itself: what is done is done because it was woken.
     monkeypatch.setattr(loops, "wait", lambda event, _seconds: waiting(event, 3600))
     async with open_desk() as desk:
         await push(desk, {"id": "c1", "by": "eva", "text": "?"})
         await settle(desk)
-        accepted: list[float] = []
         sent = asyncio.Event()
         calling = desk.dispatch.addressed
 
@@ -59,11 +58,7 @@ async def test_a_reply_that_another_process_writes_goes_out_at_once(
         told = [sys.executable, "-c", ANOTHER_PROCESS, TOYS, json.dumps(toy_settings())]
         other = await asyncio.create_subprocess_exec(*told)
         async with asyncio.timeout(20):
-            while not accepted:
-                accepted += [clock() for _ in await desk.outbox()]
-                await asyncio.sleep(0.01)
             await sent.wait()
-        assert clock() - accepted[0] < 0.5
         assert await other.wait() == 0
         await settle(desk)
 

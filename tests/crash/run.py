@@ -79,7 +79,8 @@ class Run:
     answers: dict[str, int] = field(factory=dict)
     """What the agents said, and the outbox id of each."""
     _answered: set[int] = field(factory=set)
-    _acts: int = 0
+    acts: int = 0
+    """How often customers did something."""
 
     async def play(self) -> None:
         """Do all of it, and return when nothing is left to do."""
@@ -91,7 +92,7 @@ class Run:
             for place in places:
                 self.points.arm(place)
             dead = len(self.herd.deaths)
-            self._act(self.plan.events * number // share - self._acts)
+            self._act(self.plan.events * number // share - self.acts)
             await self._answer(self.plan.replies * number // share - len(self.answers))
             try:
                 async with asyncio.timeout(ROUND_SECONDS):
@@ -133,7 +134,7 @@ class Run:
         """Let customers do something; the page delivers in the background."""
         for _ in range(times):
             self.customers.act()
-        self._acts += times
+        self.acts += max(0, times)
 
     async def _answer(self, times: int) -> None:
         """Answer so many tickets that have no answer yet, as soon as there are so many."""

@@ -58,7 +58,7 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_said_twice(crash: Crash, 
         assert min(places.values()) > 0, phase
     assert sum(sum(places.values()) for places in kills.values()) >= KILLS
     facts = verdict["facts"]
-    assert facts["events answered 200"] >= facts["customers' acts"] == 2000
+    assert facts["events answered 200"] >= facts["customers' acts"] >= 2000
     assert facts["answers"] >= 300
     assert facts["answers looked for"] > 0
 

@@ -52,12 +52,12 @@ async def judge(run: Run) -> Verdict:
     ]
     if states[OutboxState.UNCERTAIN]:
         complaints.append(f"{states[OutboxState.UNCERTAIN]} answers are left to a person")
-    if len(sent) < SENT_AT_LEAST * run.plan.replies:
-        complaints.append(f"only {len(sent)} of {run.plan.replies} answers were sent: {states}")
+    if len(sent) < SENT_AT_LEAST * len(run.answers):
+        complaints.append(f"only {len(sent)} of {len(run.answers)} answers were sent: {states}")
     if not (ledger := await run.desk.ledger()).adds_up:
         complaints.append(f"the ledger does not add up: {ledger.balances}")
     facts = {
-        "customers' acts": run.plan.events,
+        "customers' acts": run.acts,
         "events answered 200": len(accepted),
         "events stored": len(rows),
         "webhook attempts": sum(len(one.attempts) for one in run.page.delivered),

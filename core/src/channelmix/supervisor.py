@@ -116,6 +116,8 @@ class Supervisor:
         self._worker = await asyncio.create_subprocess_exec(
             *self.command, stdin=asyncio.subprocess.PIPE, process_group=0
         )
+        if self._stop.is_set():  # told while it was started, when there was nobody to tell
+            self._worker.send_signal(signal.SIGTERM)
         try:
             code = await self._end_of(self._worker)
         finally:
@@ -166,14 +168,15 @@ class Supervisor:
         self._deaths[event] += 1
         if self._deaths[event] < DEATHS:
             return False
-        (plugin,) = culprit.plugins  # whose event it is
-        self._pauses.pop(plugin, None)
+        for plugin in culprit.plugins:
+            self._pauses.pop(plugin, None)
+        whose = " or ".join(culprit.plugins)
         why = (
-            f"{plugin}.{culprit.hook} {_what_it_did(ended)} at {culprit.place}, {DEATHS} times; "
+            f"{whose}.{culprit.hook} {_what_it_did(ended)} at {culprit.place}, {DEATHS} times; "
             "mend the plugin, stop and run again, then `channelmix replay`"
         )
         self._poison[event] = why
-        get_logger().error("event.poisonous", plugin=plugin, event_id=event, why=why)
+        get_logger().error("event.poisonous", plugin=whose, event_id=event, why=why)
         return True
 
     def _pause(self, plugin: str, culprit: Culprit, ended: Ended) -> None:

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 from channelmix.clock import SystemClock
-from channelmix.handover import Handover, Orders
+from channelmix.handover import Handover, LastWords, Orders
 from channelmix.hookspecs import Clock
-from channelmix.supervisor import Supervisor
+from channelmix.supervisor import Ended, Supervisor
 from channelmix.testing.clock import FakeClock
+from channelmix.watchdog import Culprit
 from structlog.testing import capture_logs
 
 Fixture = Callable[..., Any]
 WORKER = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
 from channelmix.handover import Begun, Handover
 
@@ -94,6 +95,39 @@ async def test_one_that_does_not_end_well_is_told(lives: Fixture) -> None:
     assert await lives(script).run() == (1, [])
 
 
+async def test_one_that_is_started_when_told_to_stop_is_told_as_well(
+    lives: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = asyncio.create_subprocess_exec
+
+    async def told_meanwhile(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        return await start(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", told_meanwhile)
+    assert await lives("handover.up(); until_told()").run() == (0, [])
+
+
+@pytest.mark.parametrize("patience", [0.2, 60])
+async def test_one_that_does_not_stop_is_killed_after_a_while_or_at_the_second_sigint(
+    lives: Fixture, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr("channelmix.supervisor.KILL_SECONDS", patience)
+    found = lives("handover.up(); (folder / 'ready').touch(); threading.Event().wait()")
+
+    async def told() -> None:
+        while not (found.folder / "ready").exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
+        for _ in range(1 if patience < 1 else 2):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0.01)
+
+    (code, lines), _ = await asyncio.gather(found.run(), told())
+    assert code == 1
+    assert lines == ([("worker.killed", None)] if patience < 1 else [])
+
+
 async def test_who_ends_the_process_is_paused_for_longer_each_time(lives: Fixture) -> None:
     script = f"if lives < 3: dying_in('odd'); os._exit(7)\n{TELL_PARENT}"
     found = lives(script)
@@ -132,6 +166,18 @@ async def test_a_pause_lasts_as_long_as_it_was_to_last_though_the_clock_is_turne
     (before,), (after,) = found.orders(2).pauses, found.orders(3).pauses
     assert before.until == datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
     assert after.until - clock.now() == timedelta(seconds=40)
+
+
+def test_an_event_is_left_out_also_where_it_cannot_be_told_whose_it_is(lives: Fixture) -> None:
+    supervisor = lives("").supervisor
+    culprit = Culprit(plugins=("one", "other"), hook="ingest", place="odd.py:1 ingest")
+    ended = Ended(
+        code=7,
+        seconds=1,
+        words=LastWords(calling=None, event=4711, stack="", begun=None, was_up=True),
+    )
+    assert [supervisor._is_poisoned(culprit, ended) for _ in range(3)] == [False, False, True]
+    assert "one or other.ingest ended the worker" in supervisor._poison[4711]
 
 
 @pytest.mark.slow

@@ -52,13 +52,14 @@ class Innocent(Plugin):
 
 @pytest.fixture
 def noticed() -> Iterator[tuple[threading.Event, list[MutableMapping[str, Any]]]]:
-    """Set as soon as a line is logged; with the lines."""
+    """Set as soon as a line names the stalling plugin; with these lines. Any machine may stall."""
     lines: list[MutableMapping[str, Any]] = []
     event = threading.Event()
 
     def keep(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Any:
-        lines.append(dict(line))
-        event.set()
+        if line.get("plugin") == "stalling":
+            lines.append(dict(line))
+            event.set()
         raise structlog.DropEvent
 
     structlog.configure(processors=[keep])

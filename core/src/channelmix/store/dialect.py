@@ -123,8 +123,12 @@ class _Prepared:
 
 @lru_cache(maxsize=512)
 def _prepared(statement: Any, names: tuple[str, ...]) -> _Prepared:
-    """Compile a statement for SQLite."""
+    """Compile a statement for SQLite. Raises: `ValueError` for a list that is not an `among`."""
     compiled = statement.compile(dialect=_SQLITE, column_keys=list(names))
+    if lists := [
+        name for name in names if name in compiled.binds and compiled.binds[name].expanding
+    ]:
+        raise ValueError(f"{lists[0]}: as many parameters as it has elements; use among()")
     whole = compiled.construct_expanded_state(dict.fromkeys(names))
     binds: list[tuple[str | None, _Convert, Any]] = []
     for name in whole.positiontup:

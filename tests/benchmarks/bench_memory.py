@@ -9,13 +9,15 @@ from tests.benchmarks.measuring import Plan, middle
 from tests.benchmarks.results import Bound, Result
 
 FEW, MANY = 20_000, 200_000
+RUNS = 5
+"""At most: they differ by a hundredth, and each takes a minute."""
 BOUND = Bound(sense="most", value=1.1)
 
 
 def memory(plan: Plan, folder: Path) -> list[Result]:
     """Measure processes that go on from few events to many, one after the other."""
     few, many = plan.of(FEW), plan.of(MANY)
-    sizes = [_grown(few, many, folder / f"{run}") for run in range(plan.runs)]
+    sizes = [_grown(few, many, folder / f"{run}") for run in range(min(plan.runs, RUNS))]
     before, after = middle(sizes)
     return [
         Result.of(

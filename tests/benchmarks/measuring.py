@@ -19,7 +19,7 @@ SERVER, GENERATOR = 0, 1
 class Plan:
     """How much is measured."""
 
-    runs: int = 5
+    runs: int = 9
     scale: float = 1.0
     """How many events there are of those that a full bench takes."""
 

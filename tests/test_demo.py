@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -84,6 +85,25 @@ def test_another_process_answers_while_it_runs(tmp_path: Path) -> None:
             assert demo.wait(20) == 0
         finally:
             demo.kill()
+
+
+@slow
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_however_it_is_ended_its_folder_goes_away(tmp_path: Path, told: signal.Signals) -> None:
+    command = [*CHANNELMIX, "demo", "--events", "2"]
+    elsewhere = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=elsewhere) as demo:
+        try:
+            assert demo.stdout is not None
+            lines = iter(demo.stdout.readline, "")
+            assert any("Ctrl-C ends it" in line for line in lines), "it ended too early"
+            assert list(tmp_path.glob("channelmix-demo-*"))
+            demo.send_signal(told)
+            list(lines)
+            assert demo.wait(20) == 0
+        finally:
+            demo.kill()
+    assert not list(tmp_path.glob("channelmix-demo-*"))
 
 
 def _answer_one(folder: Path, text: str) -> None:

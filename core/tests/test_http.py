@@ -192,7 +192,7 @@ async def test_nobody_there_proves_that_nothing_was_sent(
     unused_tcp_port: int, transport: Transport
 ) -> None:
     async with talking(transport=transport) as http:
-        with pytest.raises(httpx.TransportError) as caught:
+        with pytest.raises(httpx.ConnectError) as caught:
             await http.post(f"http://127.0.0.1:{unused_tcp_port}")
     assert was_not_sent(caught.value)
 

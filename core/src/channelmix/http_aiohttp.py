@@ -1,7 +1,8 @@
 """aiohttp under httpx's surface: several times the throughput, and the same honesty.
 
 httpx-aiohttp calls every lost connection a connect time-out, which would pass for a request that
-was never sent; and aiohttp sends PUT and DELETE a second time by itself. Both are mended here.
+was never sent, and so it calls a name that nobody knows; and aiohttp sends PUT and DELETE a second
+time by itself. All of that is mended here.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import httpx
 import httpx_aiohttp
 
 from channelmix.http import trust
-
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
@@ -34,7 +33,9 @@ class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
         try:
             return await super().handle_async_request(request)
         except httpx.ConnectTimeout as error:
-            if isinstance(error.__cause__, _NEVER_SENT):
+            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+                raise httpx.ConnectError(str(error.__cause__)) from error
+            if isinstance(error.__cause__, aiohttp.ConnectionTimeoutError):
                 raise
             raise httpx.RemoteProtocolError("the connection was lost") from error
         except aiohttp.ClientError as error:

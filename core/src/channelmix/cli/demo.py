@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -98,6 +99,10 @@ class _Playing:
 
     async def run(self, folder: Path) -> bool:
         """Play; return whether all was well."""
+        # SIGTERM ends it as Ctrl-C does, so that its folder goes away as well.
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGTERM, signal.raise_signal, signal.SIGINT
+        )
         clock = DayClock(behind=DAY)
         async with stage(folder, seed=self.seed, clock=clock) as set_up:
             teller = _Teller(stage=set_up, silent=self.as_json)
@@ -162,7 +167,9 @@ class _Teller:
         what, text = told
         network = self.stage.desk.settings.channels[one.channel].network
         line = f"{one.at.astimezone(self.zone):%H:%M}  {network:9} #{ticket.line.id:<4} {what:9}"
-        shown = Text(output.safe(f"{line} {text}"), no_wrap=True, overflow="ellipsis")
+        shown = Text(
+            output.safe(f"{line} {' '.join(text.split())}"), no_wrap=True, overflow="ellipsis"
+        )
         shown.stylize(COLOURS.get(what, ""))
         output.console().print(shown)
 
@@ -172,7 +179,7 @@ def _told(one: Happening, ticket: Ticket, zone: ZoneInfo) -> tuple[str, str] | N
     line, said = ticket.line, one.data
     told = {
         "ticket_opened": ("opened", _opened(ticket, zone)),
-        "ticket_late": ("late", f"{line.customer}: {line.subject}"),
+        "ticket_late": ("late", f"{line.customer or 'somebody'}: {line.subject}"),
         "replied": _sent(one, ticket),
         "reply_failed": ("failed", str(said.get("why"))),
         "reply_uncertain": ("unclear", f"looking whether it arrived: {said.get('why')}"),

@@ -33,9 +33,10 @@ class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
         try:
             return await super().handle_async_request(request)
         except httpx.ConnectTimeout as error:
-            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
-                raise httpx.ConnectError(str(error.__cause__)) from error
-            if isinstance(error.__cause__, aiohttp.ConnectionTimeoutError):
+            cause = error.__cause__
+            if isinstance(cause, aiohttp.ClientConnectorError):
+                raise httpx.ConnectError(str(cause)) from error
+            if isinstance(cause, aiohttp.ConnectionTimeoutError):
                 raise
             raise httpx.RemoteProtocolError("the connection was lost") from error
         except aiohttp.ClientError as error:

@@ -61,6 +61,11 @@ class Lives:
         (self.folder / "orders").write_bytes((self.folder / f"life{life}").read_bytes())
         return Handover(self.folder).orders()
 
+    async def ready(self) -> None:
+        """Wait until a worker has made the file of that name."""
+        while not (self.folder / "ready").exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
+
     async def run(self) -> tuple[int, list[Any]]:
         """Let it run to its end; return the exit code and the log."""
         with capture_logs() as lines:
@@ -117,8 +122,7 @@ async def test_one_that_does_not_stop_is_killed_after_a_while_or_at_the_second_s
     found = lives("handover.up(); (folder / 'ready').touch(); threading.Event().wait()")
 
     async def told() -> None:
-        while not (found.folder / "ready").exists():  # noqa: ASYNC110 - another process makes it
-            await asyncio.sleep(0.01)
+        await found.ready()
         for _ in range(1 if patience < 1 else 2):
             signal.raise_signal(signal.SIGINT)
             await asyncio.sleep(0.01)
@@ -156,8 +160,7 @@ async def test_a_pause_lasts_as_long_as_it_was_to_last_though_the_clock_is_turne
     supervisor = found.supervisor
 
     async def turned() -> None:
-        while not (found.folder / "ready").exists():  # noqa: ASYNC110 - another process makes it
-            await asyncio.sleep(0.01)
+        await found.ready()
         clock.step(timedelta(hours=hours))
         clock.advance(timedelta(seconds=20))
         supervisor._worker.kill()

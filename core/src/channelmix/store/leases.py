@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import evolve, frozen
+from attrs import frozen
 
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, fetch, run
@@ -42,8 +42,6 @@ class Leasing:
     lease: sa.Update
     key: Sequence[str]
     """The names of the primary key's columns."""
-    once: bool = True
-    """The statements are made once; else SQLAlchemy knows them again by their shape."""
 
     @classmethod
     def of(cls, table: sa.Table, query: sa.Select[Any], **values: Any) -> Leasing:
@@ -73,14 +71,15 @@ class Leasing:
     ) -> list[Any]:
         """Lease what nobody else has, and return it; `parameters` are those of the query."""
         wanted = {"owner": owner, "now": now, **parameters}
-        ask = fetch if self.once else sa.Connection.execute
-        rows = list(ask(connection, self.free, wanted))
+        rows = list(fetch(connection, self.free, wanted))
         if rows:
-            taken = [tuple(getattr(row, name) for name in self.key) for row in rows]
-            values = {"owner": owner, "until": now + hold, "taken": taken}
-            change = run if self.once else sa.Connection.execute
-            change(connection, self.lease, values)
+            run(connection, self.lease, self.taking(rows, owner, now + hold))
         return rows
+
+    def taking(self, rows: Sequence[Any], owner: str, until: datetime) -> dict[str, Any]:
+        """Return the parameters of `lease` that give `rows` to `owner`."""
+        taken = [tuple(getattr(row, name) for name in self.key) for row in rows]
+        return {"owner": owner, "until": until, "taken": taken}
 
 
 def take(
@@ -92,9 +91,15 @@ def take(
     now: datetime,
     hold: timedelta,
 ) -> list[Any]:
-    """Lease the rows of `table` that `query` selects and nobody else has; return them."""
-    leasing = evolve(Leasing.of(table, query), once=False)
-    return leasing.take(connection, owner=owner, now=now, hold=hold)
+    """Lease the rows of `table` that `query` selects and nobody else has; return them.
+
+    For queries that are made anew each time: SQLAlchemy knows them again by their shape.
+    """
+    leasing = Leasing.of(table, query)
+    rows = list(connection.execute(leasing.free, {"owner": owner, "now": now}))
+    if rows:
+        connection.execute(leasing.lease, leasing.taking(rows, owner, now + hold))
+    return rows
 
 
 def give_back(connection: sa.Connection, owner: str) -> None:

@@ -95,12 +95,13 @@ class Pipeline:
         )
         if not events:
             return 0
-        works = [await self._read(event) for event in events]
+        works: Sequence[applying.Work] = [await self._read(event) for event in events]
         asked = self._ask(works)
         if asked:
             await asyncio.wait([one.task for one in asked.values()], timeout=PATIENCE)
+            works = [_labelled(work, asked) for work in works]
         late = [one for one in asked.values() if not one.task.done()]
-        await self._apply(await self._assign([_labelled(work, asked) for work in works]))
+        await self._apply(await self._assign(works))
         for one in late:  # only now is there a ticket that can be refined
             one.task.add_done_callback(partial(self._refine, one.request))
         return len(events)
@@ -122,35 +123,33 @@ class Pipeline:
 
     async def _read(self, event: RawEvent) -> applying.Work:
         """Ask the channel's plugin what one event means, or into what a whole payload is cut."""
-        work = applying.Work(event=event)
         hook = "split" if event.source == journal.UNSPLIT else "ingest"
         if not event.channel:
             why = f"no channel has account {event.account or '(none)'}"
-            return evolve(work, failed=(Fate.UNROUTED, why))
+            return applying.Work(event=event, failed=(Fate.UNROUTED, why))
         if not self.registry.implements(event.channel, hook):
             why = f"channel {event.channel} is not configured"
-            return evolve(work, failed=(Fate.UNROUTED, why))
+            return applying.Work(event=event, failed=(Fate.UNROUTED, why))
         try:
-            return await self._told(work, hook)
+            return await self._told(event, hook)
         except (PluginError, PluginFault, NotFound) as error:
-            return evolve(work, failed=(Fate.QUARANTINED, str(error)))
+            return applying.Work(event=event, failed=(Fate.QUARANTINED, str(error)))
 
-    async def _told(self, work: applying.Work, hook: str) -> applying.Work:
+    async def _told(self, event: RawEvent, hook: str) -> applying.Work:
         """Let the channel's plugin read an event, or cut it.
 
         Raises: as `Dispatch.addressed`; `PluginFault` also for what must not be read again.
         """
-        event = work.event
         if event.id in self.poison:
             raise PluginFault(self.poison[event.id])
         with self.dispatch.calling.reading(event.id):
             if hook == "split":
-                return evolve(work, parts=tuple(await self.cut(event)))
+                return applying.Work(event=event, parts=tuple(await self.cut(event)))
             told: Ingested = await self.dispatch.addressed(event.channel, hook, event)
         if wrong := [one for one in told.inbounds if not isinstance(one, KINDS)]:
             kind = type(wrong[0]).__name__
             raise PluginFault(f"{event.channel}.ingest: returned a {kind} as an inbound")
-        return evolve(work, inbounds=told.inbounds)
+        return applying.Work(event=event, inbounds=told.inbounds)
 
     def _ask(self, works: Sequence[applying.Work]) -> Asked:
         """Ask the classifiers about all messages of a batch at the same time."""
@@ -246,7 +245,7 @@ def _topics(work: applying.Work) -> Iterator[Topic]:
 
 def _labelled(work: applying.Work, asked: Asked) -> applying.Work:
     """Add what the classifiers said so far."""
-    tasks = {one.id: asked[work.event.id, one.id].task for one in _questions(work)} if asked else {}
+    tasks = {one.id: asked[work.event.id, one.id].task for one in _questions(work)}
     done = {message: task for message, task in tasks.items() if task.done()}
     return evolve(work, labels={message: _labels(task.result()) for message, task in done.items()})
 

@@ -82,7 +82,9 @@ def fold(heard: Iterable[Heard]) -> Folded:
     A poll observes the present, so it is as new as its arrival; a push is as new as it says.
     A deletion is final.
     """
-    ordered = sorted(heard, key=lambda one: (_observed(one), _rank(one.inbound), repr(one)))
+    ordered = list(heard)
+    if len(ordered) > 1:
+        ordered.sort(key=lambda one: (_observed(one), _rank(one.inbound), repr(one)))
     message: Message | None = None
     edit_text: tuple[str | None, Any] = (None, None)
     edited_at = deleted_at = None
@@ -106,7 +108,7 @@ def fold(heard: Iterable[Heard]) -> Folded:
                 message = seen if message is None else _merge(message, seen)
                 edit_text = (None, None)
                 hidden = hidden if seen.hidden is None else seen.hidden
-    if message is not None:
+    if message is not None and edit_text != (None, None):
         text, attachments = edit_text
         message = evolve(
             message,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from channelmix.store.types import Id, Rows
+from channelmix.store.types import Id, Kept, Rows
 
 CHANNEL = "channelmix"
 """Where processes announce to each other that they have written."""
@@ -56,13 +56,7 @@ def run(
         return connection.execute(statement, rows).rowcount
     several = [rows] if isinstance(rows, Mapping) else rows
     prepared = _prepared(statement, tuple(several[0]))
-    values = [prepared.values(row) for row in several]
-    with _driving(connection, prepared.text) as driver:
-        if len(values) == 1:
-            done = driver.execute(prepared.text, values[0])
-        else:
-            done = driver.executemany(prepared.text, values)
-    changed: int = done.rowcount
+    changed: int = prepared.execute(connection, several).rowcount
     return changed
 
 
@@ -75,8 +69,7 @@ def fetch(connection: sa.Connection, statement: Any, values: Mapping[str, Any]) 
     if connection.dialect.name != "sqlite":
         return connection.execute(statement, values).all()
     prepared = _prepared(statement, tuple(values))
-    with _driving(connection, prepared.text) as driver:
-        return prepared.rows(driver.execute(prepared.text, prepared.values(values)).fetchall())
+    return prepared.rows(prepared.execute(connection, [values]).fetchall())
 
 
 def first(connection: sa.Connection, statement: Any, values: Mapping[str, Any]) -> Any:
@@ -92,33 +85,57 @@ _row_class: Any = namedtuple  # noqa: PYI024 - its columns are known only once i
 
 @frozen(kw_only=True)
 class _Prepared:
-    """A statement, compiled for SQLite."""
+    """A statement, compiled for SQLite.
+
+    There are many values, so that most of what is done for each is done by functions in C.
+    """
 
     text: str
-    binds: Sequence[tuple[str | None, _Convert, Any]]
-    """The key of a row and what makes of its value what the driver takes; else a value."""
+    known: Mapping[str, Any]
+    """The values that are in the statement itself."""
+    pick: Callable[[Mapping[str, Any]], Sequence[Any]]
+    """Picks the parameters, in their order, from those that are given and those that are known."""
+    puts: Sequence[tuple[int, _Convert]]
+    """The places of given parameters that are kept as something else."""
     make: Callable[[Iterable[Any]], Any]
     """Makes a row of the result."""
-    results: Sequence[tuple[int, _Convert]]
-    """The columns of the result that are more than what the driver gives."""
+    takes: Sequence[tuple[int, _Convert]]
+    """The places of columns of the result that were kept as something else."""
 
-    def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
-        """Return what the driver takes."""
-        return [
-            known if name is None else convert(row[name]) for name, convert, known in self.binds
-        ]
+    def execute(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Execute it for each of `rows`, in a transaction. Raises: errors as SQLAlchemy does."""
+        if not connection.in_transaction():
+            connection.begin()
+        driver: Any = connection.connection.driver_connection
+        values = [self._values(row) for row in rows]
+        try:
+            if len(values) == 1:
+                return driver.execute(self.text, values[0])
+            return driver.executemany(self.text, values)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(
+                self.text, None, error, sqlite3.Error, dialect=connection.dialect
+            ) from error
 
-    def rows(self, found: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    def rows(self, found: Iterable[Sequence[Any]]) -> Sequence[Any]:
         """Make rows of what the driver gives."""
-        if not self.results:
-            return [self.make(one) for one in found]
-        made = []
-        for one in found:
-            row = list(one)
-            for place, convert in self.results:
-                row[place] = convert(row[place])
-            made.append(self.make(row))
-        return made
+        if self.takes:
+            found = [_converted(one, self.takes) for one in found]
+        return list(map(self.make, found))
+
+    def _values(self, row: Mapping[str, Any]) -> Sequence[Any]:
+        """Return what the driver takes."""
+        picked = self.pick({**row, **self.known} if self.known else row)
+        return _converted(picked, self.puts) if self.puts else picked
+
+
+def _converted(values: Iterable[Any], by: Iterable[tuple[int, _Convert]]) -> Sequence[Any]:
+    """Convert what is at some places; None stays None."""
+    made = list(values)
+    for place, convert in by:
+        if (value := made[place]) is not None:
+            made[place] = convert(value)
+    return made
 
 
 @lru_cache(maxsize=512)
@@ -130,39 +147,51 @@ def _prepared(statement: Any, names: tuple[str, ...]) -> _Prepared:
     ]:
         raise ValueError(f"{lists[0]}: as many parameters as it has elements; use among()")
     whole = compiled.construct_expanded_state(dict.fromkeys(names))
-    binds: list[tuple[str | None, _Convert, Any]] = []
-    for name in whole.positiontup:
-        bind = compiled.binds.get(name)  # none: an element of a list that is in the statement
-        kind = None if bind is None else bind.type.dialect_impl(_SQLITE)
-        convert = (kind and kind.bind_processor(_SQLITE)) or _as_is
-        known = None if name in names else convert(whole.parameters[name])
-        binds.append((name if name in names else None, convert, known))
+    order = whole.positiontup
+    # There is no bind for an element of a list that is in the statement.
+    puts = {name: _put(compiled.binds[name].type) for name in order if name in compiled.binds}
+    known = {name: whole.parameters[name] for name in order if name not in names}
     columns = compiled._result_columns  # noqa: SLF001 - what SQLAlchemy itself reads rows with
-    kinds = [one.type.dialect_impl(_SQLITE).result_processor(_SQLITE, None) for one in columns]
+    takes = [_take(one.type) for one in columns]
     row: Any = _row_class("Row", [one.keyname for one in columns], rename=True)
     return _Prepared(
         text=whole.statement,
-        binds=binds,
-        make=row._make,
-        results=[(place, convert) for place, convert in enumerate(kinds) if convert],
+        known={
+            name: put(value) if (put := puts.get(name)) and value is not None else value
+            for name, value in known.items()
+        },
+        pick=_picking(order),
+        puts=[
+            (place, put)
+            for place, name in enumerate(order)
+            if name in names and (put := puts.get(name))
+        ],
+        make=partial(tuple.__new__, row),
+        takes=[(place, take) for place, take in enumerate(takes) if take],
     )
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _put(kind: Any) -> Any:
+    """Return what makes of a value that which SQLite's driver takes, if it is not the same."""
+    if isinstance(kind, Kept):
+        return kind.put
+    if isinstance(kind, sa.Boolean):
+        return int
+    return kind.dialect_impl(_SQLITE).bind_processor(_SQLITE)
 
 
-@contextlib.contextmanager
-def _driving(connection: sa.Connection, text: str) -> Iterator[Any]:
-    """Give the driver's connection, in a transaction. Raises: errors as SQLAlchemy does."""
-    if not connection.in_transaction():
-        connection.begin()
-    try:
-        yield connection.connection.driver_connection
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(
-            text, None, error, sqlite3.Error, dialect=connection.dialect
-        ) from error
+def _take(kind: Any) -> Any:
+    """Return what makes a value of that which SQLite's driver gives, if it is not the same."""
+    if isinstance(kind, Kept):
+        return kind.take
+    return kind.dialect_impl(_SQLITE).result_processor(_SQLITE, None)
+
+
+def _picking(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """Return what picks values by their names."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: [row[name] for name in names]
 
 
 def upsert(

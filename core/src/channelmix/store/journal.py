@@ -160,8 +160,9 @@ def _seen(connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
         run(connection, _HEARD[road], values)
 
 
+_EVENT = ("id", "key", "body", "account", "source", "road", "channel", "received_at")
 _UNSETTLED = (
-    sa.select(s.raw_events)
+    sa.select(*(s.raw_events.c[name] for name in _EVENT))
     .where(
         s.raw_events.c.settled == sa.false(),
         sa.or_(s.raw_events.c.channel.is_(None), ~among("without", s.raw_events.c.channel)),

@@ -22,7 +22,7 @@ from sqlalchemy import (
     false,
 )
 
-from channelmix.store.types import Id, Json, String, Time
+from channelmix.store.types import Id, Json, String, Time, Word
 
 metadata = MetaData(
     naming_convention={
@@ -35,7 +35,7 @@ metadata = MetaData(
 
 def _lease() -> tuple[Column[str], Column[datetime]]:
     """Make the columns of what only one process may work on at a time, see `leases`."""
-    return Column("lease_owner", String), Column("lease_until", Time)
+    return Column("lease_owner", Word), Column("lease_until", Time)
 
 
 # --- the journal ----------------------------------------------------------------------------
@@ -44,13 +44,13 @@ raw_events = Table(
     "raw_events",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("scope", String, nullable=False),
+    Column("scope", Word, nullable=False),
     Column("key", String, nullable=False),
-    Column("app", String, nullable=False),
-    Column("channel", String),  # None: no channel has this account
+    Column("app", Word, nullable=False),
+    Column("channel", Word),  # None: no channel has this account
     Column("account", String, nullable=False),
     Column("source", String, nullable=False),
-    Column("road", String, nullable=False),
+    Column("road", Word, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Time, nullable=False),
     Column("settled", Boolean, nullable=False, server_default=false()),
@@ -69,8 +69,8 @@ intake = Table(  # one row for each commit and scope: what came, what of it was 
     "intake",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("scope", String, nullable=False),
-    Column("road", String, nullable=False),
+    Column("scope", Word, nullable=False),
+    Column("road", Word, nullable=False),
     Column("at", Time, nullable=False),
     Column("deliveries", Integer, nullable=False),
     Column("events", Integer, nullable=False),
@@ -81,7 +81,7 @@ fates = Table(
     "fates",
     metadata,
     Column("event_id", Id, primary_key=True, autoincrement=False),
-    Column("fate", String, nullable=False),
+    Column("fate", Word, nullable=False),
     Column("reason", String),
     Column("item", String),  # what it was about, new or known
     Column("inbounds", Integer, nullable=False),  # how many new ones it brought
@@ -97,12 +97,12 @@ inbounds = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("event_id", Id, nullable=False, index=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("item", String, nullable=False),  # the external id of what it is about
-    Column("type", String, nullable=False),
+    Column("type", Word, nullable=False),
     Column("revision", String, nullable=False),
     Column("data", LargeBinary, nullable=False),
-    Column("road", String, nullable=False),
+    Column("road", Word, nullable=False),
     Column("pushed", Boolean, nullable=False),  # the network pushed it, first or later
     Column("arrived_at", Time, nullable=False),
     UniqueConstraint("channel", "item", "type", "revision"),
@@ -112,7 +112,7 @@ threads = Table(
     "threads",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("external_id", String, nullable=False),
     Column("text", String),
     Column("url", String),
@@ -132,7 +132,7 @@ identities = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("customer_id", Id, nullable=False, index=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("external_id", String, nullable=False),
     Column("name", String),
     Column("handle", String),
@@ -144,12 +144,12 @@ messages = Table(
     "messages",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("external_id", String, nullable=False),
     Column("thread", String, nullable=False),
     Column("person", String, nullable=False),  # who asks: the author's id, or the item's own
     Column("author", String),  # as it is shown
-    Column("kind", String, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("own", Boolean, nullable=False),
     Column("native", Boolean, nullable=False, server_default=false()),  # ours, not sent by us
     Column("text", String),
@@ -179,14 +179,14 @@ attachments = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("message_id", Id, nullable=False, index=True),
-    Column("kind", String, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("url", String),
     Column("external_id", String),
     Column("name", String),
     Column("mime", String),
     Column("size", BigInteger),
     Column("text", String),
-    Column("state", String, nullable=False),  # none, wanted, stored, failed
+    Column("state", Word, nullable=False),  # none, wanted, stored, failed
     Column("path", String),
     Column("error", String),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -211,10 +211,10 @@ lookups = Table(
     "lookups",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("source", String, nullable=False),
     Column("argument", String, nullable=False),
-    Column("state", String, nullable=False),  # wanted, done, failed
+    Column("state", Word, nullable=False),  # wanted, done, failed
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_at", Time, nullable=False),
     Column("error", String),
@@ -228,14 +228,14 @@ tickets = Table(
     "tickets",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("thread", String, nullable=False),
     Column("person", String, nullable=False),
     Column("episode", Integer, nullable=False),
     Column("customer_id", Id),
-    Column("kind", String, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("subject", String, nullable=False),
-    Column("state", String, nullable=False),
+    Column("state", Word, nullable=False),
     Column("reason", String),  # why it is closed or filtered
     Column("topic", String),
     Column("priority", String, nullable=False),
@@ -259,7 +259,7 @@ actions = Table(  # what we did to a ticket: inputs of the projection, like mess
     metadata,
     Column("id", Id, primary_key=True),
     Column("ticket_id", Id, nullable=False, index=True),
-    Column("kind", String, nullable=False),  # assign, note, close, reopen, reply, topic
+    Column("kind", Word, nullable=False),  # assign, note, close, reopen, reply, topic
     Column("by", String, nullable=False),
     Column("at", Time, nullable=False),
     Column("covers", Json, nullable=False),  # external ids of the messages it has seen
@@ -274,8 +274,8 @@ outbox = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("ticket_id", Id, index=True),
-    Column("channel", String, nullable=False),
-    Column("action", String, nullable=False),
+    Column("channel", Word, nullable=False),
+    Column("action", Word, nullable=False),
     Column("target", String),
     Column("own_id", String),
     Column("text", String, nullable=False),
@@ -285,7 +285,7 @@ outbox = Table(
     Column("automatic", Boolean, nullable=False),
     Column("window_opened_at", Time),
     Column("created_at", Time, nullable=False),
-    Column("state", String, nullable=False),
+    Column("state", Word, nullable=False),
     Index("ix_outbox_state", "state"),
     Index("ix_outbox_target", "channel", "target"),
 )
@@ -296,11 +296,11 @@ outbox_parts = Table(
     Column("id", Id, primary_key=True),
     Column("outbox_id", Id, nullable=False),
     Column("idx", Integer, nullable=False),
-    Column("token", String, nullable=False, unique=True),
+    Column("token", Word, nullable=False, unique=True),
     Column("text", String, nullable=False),
     Column("attachments", Json, nullable=False),
-    Column("state", String, nullable=False),
-    Column("owner", String),
+    Column("state", Word, nullable=False),
+    Column("owner", Word),
     Column("lease_until", Time),
     Column("first_sent_at", Time),
     Column("last_sent_at", Time),
@@ -317,11 +317,11 @@ outbox_parts = Table(
 receipts = Table(  # an external id belongs to one part, for ever: a match is used up once
     "receipts",
     metadata,
-    Column("channel", String, primary_key=True),
+    Column("channel", Word, primary_key=True),
     Column("external_id", String, primary_key=True),
     Column("part_id", Id, nullable=False, index=True),
     Column("at", Time, nullable=False),
-    Column("how", String, nullable=False),  # answer, echo, reconcile, person
+    Column("how", Word, nullable=False),  # answer, echo, reconcile, person
 )
 
 # --- the help library -----------------------------------------------------------------------
@@ -330,7 +330,7 @@ articles = Table(  # its words are in `article_words`, which `library` knows
     "articles",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("external_id", String, nullable=False),
     Column("title", String, nullable=False),
     Column("text", String),
@@ -356,9 +356,9 @@ happenings = Table(
     "happenings",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("kind", String, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("at", Time, nullable=False),
-    Column("channel", String, nullable=False),
+    Column("channel", Word, nullable=False),
     Column("ticket_id", Id),
     Column("data", Json, nullable=False),
 )
@@ -376,7 +376,7 @@ observers = Table(
 sources = Table(
     "sources",
     metadata,
-    Column("channel", String, primary_key=True),
+    Column("channel", Word, primary_key=True),
     Column("source", String, primary_key=True),
     Column("cursor", Json),
     Column("next_at", Time, nullable=False),
@@ -389,8 +389,8 @@ sources = Table(
 channels = Table(
     "channels",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("state", String, nullable=False),  # ok, degraded, paused, unauthorized, disabled
+    Column("name", Word, primary_key=True),
+    Column("state", Word, nullable=False),  # ok, degraded, paused, unauthorized, disabled
     Column("why", String),
     Column("since", Time, nullable=False),
     Column("last_push_at", Time),
@@ -404,7 +404,7 @@ channels = Table(
 tokens = Table(  # secrets that change while we run; read by the channel's vault and nothing else
     "tokens",
     metadata,
-    Column("channel", String, primary_key=True),
+    Column("channel", Word, primary_key=True),
     Column("name", String, primary_key=True),
     Column("value", Json),  # None: nothing is kept yet, somebody fetches the first
     Column("revision", Integer, nullable=False, server_default="0"),
@@ -415,7 +415,7 @@ tokens = Table(  # secrets that change while we run; read by the channel's vault
 spending = Table(  # what an app has spent in one period, see `budgets`
     "spending",
     metadata,
-    Column("app", String, primary_key=True),
+    Column("app", Word, primary_key=True),
     Column("unit", String, primary_key=True),
     Column("begins_at", Time, primary_key=True),
     Column("account", Json, nullable=False),

@@ -93,12 +93,13 @@ def _engine(url: sa.URL, begin: str, connections: int) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        connection.isolation_level = None  # the driver says no BEGIN, see below
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _begun(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def _begin(dbapi_connection: Any) -> None:
+        dbapi_connection.execute(begin)
 
+    # Said by the dialect and by no listener: for those SQLAlchemy looks with every statement.
+    engine.dialect.do_begin = _begin  # type: ignore[method-assign]
     return engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -102,22 +103,17 @@ _LOAD = sa.select(sa.func.count()).select_from(
 _CUSTOMERS = sa.select(
     s.identities.c.channel, s.identities.c.external_id, s.identities.c.customer_id
 ).where(among("people", s.identities.c.channel, s.identities.c.external_id))
-_GIVEN = {"id", "channel", "thread", "person", "episode", "customer_id", "late", "changed_at"}
-_PROJECTED = [column.name for column in s.tickets.c if column.name not in _GIVEN]
-"""The columns of a ticket that are worked out."""
-_CHANGE = (
-    s.tickets.update()
-    .where(s.tickets.c.id == sa.bindparam("ticket"))
-    .values(
-        {name: sa.bindparam(name) for name in (*_PROJECTED, "changed_at")}
-        # By the row as it is now: what is late is marked by whoever sees it first.
-        | {
-            "late": sa.and_(
-                s.tickets.c.late, s.tickets.c.due_at.is_not_distinct_from(sa.bindparam("due_at"))
-            )
-        }
-    )
-)
+
+
+@cache
+def _changing(names: tuple[str, ...]) -> sa.Update:
+    """Make the statement that changes these columns of tickets: most changes are small."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in (*names, "changed_at")}
+    if "due_at" in names:  # what is late is marked by whoever sees it first, and once
+        values["late"] = sa.false()
+    return s.tickets.update().where(s.tickets.c.id == sa.bindparam("ticket")).values(values)
+
+
 _LINK = (
     s.messages.update()
     .where(s.messages.c.id == sa.bindparam("message"))
@@ -137,11 +133,8 @@ class _Plan:
     assigned: tuple[str, Assignment] | None = None
     """Who assigned it just now, and to whom."""
     id: int = 0
-
-    @property
-    def changed(self) -> list[str]:
-        """The columns that differ from what is written."""
-        return [name for name, value in self.values.items() if getattr(self.old, name) != value]
+    changed: tuple[str, ...] = ()
+    """The columns that differ from what is written."""
 
 
 @define(eq=False, kw_only=True)
@@ -163,7 +156,7 @@ class _Judge:
             plans += self._plans(unit, inputs, before)
             merged += [self._merged(unit, old) for old in before.values() if not _closed(old)]
         fresh = self._insert([plan for plan in plans if plan.old is None])
-        fresh += self._update([plan for plan in plans if plan.old is not None and plan.changed])
+        fresh += self._update([plan for plan in plans if plan.changed])
         self._link(plans)
         return fresh + self._tell_assigned(plans) + merged
 
@@ -189,6 +182,10 @@ class _Judge:
             )
             _decide(plan.values, done)
             self._assign(plan, best, done)
+            if old is not None:
+                plan.changed = tuple(
+                    name for name, value in plan.values.items() if getattr(old, name) != value
+                )
             plans.append(plan)
         return plans
 
@@ -303,11 +300,13 @@ class _Judge:
 
     def _update(self, plans: Sequence[_Plan]) -> list[Fresh]:
         """Write tickets that changed."""
-        if plans:
-            rows = [
-                {"ticket": plan.old.id, "changed_at": self.now, **plan.values} for plan in plans
-            ]
-            run(self.connection, _CHANGE, rows)
+        alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        for plan in plans:
+            row = {name: plan.values[name] for name in plan.changed}
+            row |= {"ticket": plan.old.id, "changed_at": self.now}
+            alike[plan.changed].append(row)
+        for names, rows in sorted(alike.items()):
+            run(self.connection, _changing(names), rows)
         return [
             Fresh(
                 kind="ticket_changed",

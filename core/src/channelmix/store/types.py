@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Text, TypeDecorator
@@ -16,6 +16,8 @@ _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself only for a column that is called INTEGER."""
+Word = Text()
+"""Text of our own making, kept as it is: states, kinds, names of the configuration."""
 
 
 def clean(text: str) -> str:
@@ -28,64 +30,9 @@ def clean(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", text)
 
 
-class Time(TypeDecorator[datetime]):
-    """An aware time, kept as microseconds since 1970: it sorts, and it costs little."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    # Both processors are asked for once; `process_bind_param` would add a call for each value.
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
-        """Count the microseconds."""
-        return lambda value: None if value is None else (value - _EPOCH) // _MICROSECOND
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[int | None], datetime | None]:
-        """Turn them back into a time in UTC."""
-        return lambda value: None if value is None else _EPOCH + value * _MICROSECOND
-
-
-class String(TypeDecorator[str]):
-    """Text that every database can keep, see `clean`."""
-
-    impl = Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
-        """Clean the text."""
-        return lambda value: None if value is None else clean(value)
-
-
-class Json(TypeDecorator[Any]):
-    """Plain data as JSON, in bytes: PostgreSQL's own type refuses what customers send."""
-
-    impl = LargeBinary
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], bytes | None]:
-        """Encode, cleaning only where it is needed."""
-        return lambda value: None if value is None else encode(value)
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[bytes | None], Any]:
-        """Decode."""
-        return lambda value: None if value is None else msgspec.json.decode(value)
-
-
-class Rows(TypeDecorator[Iterable[Any]]):
-    """Rows as a JSON list of lists, for `among`; of one column also the bare values."""
-
-    impl = Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Iterable[Any] | None], str]:
-        """Encode, with `clean` text."""
-        return _rows
-
-
-def _rows(rows: Iterable[Any] | None) -> str:
+def _rows(rows: Iterable[Any]) -> str:
     """Encode rows; PostgreSQL takes no NUL in JSON either."""
-    listed = [row if isinstance(row, tuple) else (row,) for row in rows or ()]
+    listed = [row if isinstance(row, tuple) else (row,) for row in rows]
     encoded = encode(listed)
     if b"\\u0000" in encoded:
         encoded = msgspec.json.encode(_clean_all(listed))
@@ -109,3 +56,66 @@ def _clean_all(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_clean_all(item) for item in value]
     return value
+
+
+class Kept(TypeDecorator[Any]):
+    """Values that are kept as something else: how they are put there, and taken out again.
+
+    Neither function is ever given None, which stays what it is.
+    """
+
+    put: ClassVar[Any]
+    take: ClassVar[Any] = None
+
+    # Both processors are asked for once; `process_bind_param` would add a call for each value.
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        """Return what puts a value there."""
+        put = type(self).put
+        return lambda value: None if value is None else put(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Return what takes a value out, if it is not as it was kept."""
+        take = type(self).take
+        return take and (lambda value: None if value is None else take(value))
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+class Time(Kept):
+    """An aware time, kept as microseconds since 1970: it sorts, and it costs little."""
+
+    impl = BigInteger
+    cache_ok = True
+    put = staticmethod(_microseconds)
+    take = staticmethod(_time)
+
+
+class String(Kept):
+    """Text that every database can keep, see `clean`."""
+
+    impl = Text
+    cache_ok = True
+    put = staticmethod(clean)
+
+
+class Json(Kept):
+    """Plain data as JSON, in bytes: PostgreSQL's own type refuses what customers send."""
+
+    impl = LargeBinary
+    cache_ok = True
+    put = staticmethod(encode)
+    take = staticmethod(msgspec.json.Decoder().decode)
+
+
+class Rows(Kept):
+    """Rows as a JSON list of lists, for `among`; of one column also the bare values."""
+
+    impl = Text
+    cache_ok = True
+    put = staticmethod(_rows)

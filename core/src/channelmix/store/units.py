@@ -88,11 +88,27 @@ def _in_thread(connection: sa.Connection, channel: str, thread: str) -> set[Unit
     return {(channel, thread, person) for person in connection.execute(query).scalars()}
 
 
-_UNIT = ("channel", "thread", "person")
-_MESSAGES, _TICKETS = (
-    sa.select(table).where(among("units", *(table.c[name] for name in _UNIT)))
-    for table in (s.messages, s.tickets)
-)
+def _of(table: sa.Table, *names: str) -> sa.Select[Any]:
+    """Make the query for columns of those rows of a table that belong to some units."""
+    unit = [table.c[name] for name in ("channel", "thread", "person")]
+    return sa.select(*unit, *(table.c[name] for name in names)).where(among("units", *unit))
+
+
+_MESSAGES = _of(
+    s.messages,
+    "id",
+    "external_id",
+    "kind",
+    "text",
+    "sent_at",
+    "arrived_at",
+    "deleted_at",
+    "reply_until",
+    "opens_window",
+    "ticket_id",
+).where(s.messages.c.own == sa.false())
+_GIVEN = {"channel", "thread", "person", "customer_id", "late", "changed_at"}
+_TICKETS = _of(s.tickets, *(one.name for one in s.tickets.c if one.name not in _GIVEN))
 
 
 def load(connection: sa.Connection, units: Sequence[Unit]) -> dict[Unit, Inputs]:
@@ -103,8 +119,6 @@ def load(connection: sa.Connection, units: Sequence[Unit]) -> dict[Unit, Inputs]
     by_ticket: dict[int, Unit] = {}
     for row in fetch(connection, _MESSAGES, {"units": units}):
         unit = (row.channel, row.thread, row.person)
-        if row.own:
-            continue
         loaded[unit].messages.append(row)
         by_message[row.channel, row.external_id] = unit
         by_row[row.id] = unit
@@ -133,7 +147,10 @@ def _load_labels(
 
 
 _ACTIONS = (
-    sa.select(s.actions, s.outbox.c.state.label("outbox_state"))
+    sa.select(
+        *(s.actions.c[name] for name in ("ticket_id", "kind", "at", "covers", "data")),
+        s.outbox.c.state.label("outbox_state"),
+    )
     .outerjoin(s.outbox, s.outbox.c.id == s.actions.c.outbox_id)
     .where(among("ids", s.actions.c.ticket_id))
     .order_by(s.actions.c.at, s.actions.c.id)

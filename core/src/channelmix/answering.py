@@ -137,13 +137,13 @@ _DONE = (
     sa.select(
         *(
             s.outbox.c[name]
-            for name in ("id", "channel", "action", "target", "text", "by", "created_at")
+            for name in ("id", "channel", "action", "target", "text", "by", "created_at", "state")
         )
     )
-    .where(among("items", s.outbox.c.channel, s.outbox.c.target), s.outbox.c.state.in_(ALIVE))
+    .where(among("items", s.outbox.c.channel, s.outbox.c.target))
     .order_by(s.outbox.c.id)
 )
-"""What was done about messages, as far as it stands."""
+"""What was done about messages. Asked for by its state too, SQLite would look through all."""
 
 
 def prepare(connection: sa.Connection, wishes: Sequence[Wish]) -> list[Prepared | ChannelmixError]:
@@ -250,7 +250,8 @@ def _done(connection: sa.Connection, items: Collection[Item]) -> dict[Deed, list
     done: dict[Deed, list[Any]] = defaultdict(list)
     if items:
         for row in fetch(connection, _DONE, {"items": sorted(items)}):
-            done[row.channel, row.target, row.action].append(row)
+            if row.state in ALIVE:
+                done[row.channel, row.target, row.action].append(row)
     return done
 
 

@@ -284,7 +284,7 @@ class _Elements(FunctionElement[Any]):
 
 
 class _Element(FunctionElement[Any]):
-    """The element of a JSON list at a place."""
+    """An element that is a JSON list: what is in it at a place; one that is none: it itself."""
 
     inherit_cache = True
 
@@ -301,26 +301,28 @@ def _elements_of_postgresql(which: _Elements, compiler: Any, **options: Any) -> 
 
 @compiles(_Element, "sqlite")
 def _element_of_sqlite(which: _Element, compiler: Any, **options: Any) -> str:
-    value, place = (compiler.process(one, **options) for one in which.clauses)
-    return f"json_extract({value}, '$[{place}]')"
+    value, *place = (compiler.process(one, **options) for one in which.clauses)
+    return f"json_extract({value}, '$[{place[0]}]')" if place else value
 
 
 @compiles(_Element, "postgresql")
 def _element_of_postgresql(which: _Element, compiler: Any, **options: Any) -> str:
-    value, place = (compiler.process(one, **options) for one in which.clauses)
-    return f"({value} ->> {place})"
+    value, *place = (compiler.process(one, **options) for one in which.clauses)
+    return f"({value} ->> {place[0]})" if place else f"({value} #>> '{{}}')"
 
 
 def among(name: str, *columns: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """Say that `columns` together are one of the rows that the parameter `name` brings.
 
-    One parameter, however many rows: the statement is made, and prepared, once. And the index
-    on the columns is used, which SQLite does not for a list of row values.
+    For one column these are values. One parameter, however many: the statement is made, and
+    prepared, once. And the index on the columns is used, which SQLite does not for a list of row
+    values.
     """
     each = _Elements(sa.bindparam(name, type_=Rows())).table_valued("value")
     picked = []
     for place, column in enumerate(columns):
-        found = _Element(each.c.value, sa.literal_column(str(place)))
+        at: list[Any] = [sa.literal_column(str(place))] if len(columns) > 1 else []
+        found: Any = _Element(each.c.value, *at)
         picked.append(sa.cast(found, Id) if column.type is Id else found)
     return sa.tuple_(*columns).in_(sa.select(*picked))
 

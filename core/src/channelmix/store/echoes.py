@@ -88,11 +88,12 @@ def _by_text(connection: sa.Connection, channel: str, message: Message) -> int |
     In doubt is also what was not found and queued again (`looks`): it may show late.
     """
     part, box = s.outbox_parts, s.outbox
-    again = sa.and_(part.c.state == OutboxState.QUEUED, part.c.looks > 0)
+    states = part.c.state.in_([OutboxState.UNCERTAIN, OutboxState.QUEUED])
+    doubtful = sa.or_(part.c.state == OutboxState.UNCERTAIN, part.c.looks > 0)
     query = (
-        sa.select(part, box.c.channel, box.c.target)
+        sa.select(part, box.c.target)
         .join(box, box.c.id == part.c.outbox_id)
-        .where(box.c.channel == channel, sa.or_(part.c.state == OutboxState.UNCERTAIN, again))
+        .where(part.c.channel == channel, states, doubtful)
         .order_by(part.c.id)
     )
     for row in connection.execute(query).all():

@@ -6,8 +6,9 @@ batch after the other; what it still holds when it asks again was left by a batc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,8 +41,8 @@ class Leasing:
 
     free: sa.Select[Any]
     lease: sa.Update
-    key: Sequence[str]
-    """The names of the primary key's columns."""
+    key: Callable[[Any], Any]
+    """Gives the primary key of a row."""
 
     @classmethod
     def of(cls, table: sa.Table, query: sa.Select[Any], **values: Any) -> Leasing:
@@ -57,7 +58,7 @@ class Leasing:
             table.update()
             .where(among("taken", *key))
             .values(lease_owner=owner, lease_until=until, **values),
-            [column.name for column in key],
+            attrgetter(*(column.name for column in key)),
         )
 
     def take(
@@ -78,8 +79,7 @@ class Leasing:
 
     def taking(self, rows: Sequence[Any], owner: str, until: datetime) -> dict[str, Any]:
         """Return the parameters of `lease` that give `rows` to `owner`."""
-        taken = [tuple(getattr(row, name) for name in self.key) for row in rows]
-        return {"owner": owner, "until": until, "taken": taken}
+        return {"owner": owner, "until": until, "taken": [self.key(row) for row in rows]}
 
 
 def take(

@@ -113,6 +113,7 @@ def accept(connection: sa.Connection, accepted: Sequence[Accepted], now: datetim
     parts = [
         {
             "outbox_id": box,
+            "channel": one.channel,
             "idx": index,
             "token": secrets.token_hex(12),
             "text": part.text,
@@ -172,17 +173,14 @@ def answered_by_machine(connection: sa.Connection, ticket: int) -> bool:
 # --- sending --------------------------------------------------------------------------------
 
 _part, _box = s.outbox_parts, s.outbox
-_WHOLE = sa.select(
-    _part,
-    _box.c.ticket_id,
-    _box.c.channel,
-    _box.c.action,
-    _box.c.target,
-    _box.c.own_id,
-    _box.c.details,
-    _box.c.automatic,
-    _box.c.window_opened_at,
-).join(_box, _box.c.id == _part.c.outbox_id)
+_OF_PART = (
+    *("id", "outbox_id", "channel", "idx", "token", "text", "attachments"),
+    *("attempts", "looks", "first_sent_at", "last_sent_at"),
+)
+_OF_BOX = ("ticket_id", "action", "target", "own_id", "details", "automatic", "window_opened_at")
+_WHOLE = sa.select(*(_part.c[name] for name in _OF_PART), *(_box.c[name] for name in _OF_BOX)).join(
+    _box, _box.c.id == _part.c.outbox_id
+)
 """Parts as the plugin gets them."""
 
 
@@ -203,15 +201,18 @@ def _first_come() -> sa.ColumnElement[bool]:
 
 
 def _due(state: OutboxState, *also: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Select parts of a channel that are in a state and due; nobody else gets them meanwhile."""
+    """Select parts of a channel that are in a state and due; nobody else gets them meanwhile.
+
+    In the order of the index, so that only those are looked at that are taken.
+    """
     return (
         _WHOLE.where(
+            _part.c.channel == sa.bindparam("channel"),
             _part.c.state == state,
             _part.c.next_at <= sa.bindparam("now"),
-            _box.c.channel == sa.bindparam("channel"),
             *also,
         )
-        .order_by(_part.c.id)
+        .order_by(_part.c.next_at, _part.c.id)
         .limit(sa.bindparam("limit", type_=sa.Integer))
         .with_for_update(of=_part, skip_locked=True)
     )
@@ -244,7 +245,7 @@ def claim(
     hold: timedelta,
     limit: int,
 ) -> list[Claimed]:
-    """Take queued parts to be sent now, oldest first; within a ticket in their order."""
+    """Take queued parts to be sent now, those first that are due first; a ticket's in order."""
     rows = fetch(connection, _QUEUED, {"now": now, "channel": channel, "limit": limit})
     if not rows:
         return []

@@ -217,31 +217,32 @@ def absent(connection: sa.Connection, part: int, next_at: datetime) -> list[Fres
 
 _ORPHANS = (
     sa.select(_part.c.id)
-    .join(_box, _box.c.id == _part.c.outbox_id)
     .where(
+        _part.c.channel == sa.bindparam("channel"),
         _part.c.state == OutboxState.SENDING,
         _part.c.lease_until < sa.bindparam("now"),
-        _box.c.channel == sa.bindparam("channel"),
     )
     .order_by(_part.c.id)
 )
 
 
+_HERE = _part.c.channel == sa.bindparam("channel")
 _IN_DOUBT = (
     sa.select(_part.c.id)
-    .join(_box, _box.c.id == _part.c.outbox_id)
-    .where(
+    .where(  # the channel twice: else SQLite would look through all that ever went out there
         sa.or_(
             sa.and_(
-                _part.c.state == OutboxState.SENDING, _part.c.lease_until < sa.bindparam("now")
+                _HERE,
+                _part.c.state == OutboxState.SENDING,
+                _part.c.lease_until < sa.bindparam("now"),
             ),
             sa.and_(
+                _HERE,
                 _part.c.state == OutboxState.UNCERTAIN,
                 _part.c.next_at <= sa.bindparam("now"),
                 _part.c.for_person == sa.false(),
             ),
-        ),
-        _box.c.channel == sa.bindparam("channel"),
+        )
     )
     .limit(1)
 )
@@ -269,11 +270,10 @@ def under_way(connection: sa.Connection, owner: str, channel: str) -> list[int]:
     """Return the parts that `owner` is sending on a channel."""
     query = (
         sa.select(_part.c.id)
-        .join(_box, _box.c.id == _part.c.outbox_id)
         .where(
+            _part.c.channel == channel,
             _part.c.state == OutboxState.SENDING,
             _part.c.owner == owner,
-            _box.c.channel == channel,
         )
         .order_by(_part.c.id)
     )
@@ -374,7 +374,7 @@ def owner_of(connection: sa.Connection, channel: str, external: str) -> int | No
 
 
 _ONE = (
-    sa.select(_part, _box.c.channel, _box.c.target, _box.c.ticket_id, _box.c.action)
+    sa.select(_part, _box.c.target, _box.c.ticket_id, _box.c.action)
     .join(_box, _box.c.id == _part.c.outbox_id)
     .where(_part.c.id == sa.bindparam("part"))
 )

@@ -32,7 +32,7 @@ def clean(text: str) -> str:
 
 def _rows(rows: Iterable[Any]) -> str:
     """Encode rows; PostgreSQL takes no NUL in JSON either."""
-    listed = [row if isinstance(row, tuple) else (row,) for row in rows]
+    listed = rows if isinstance(rows, list) else list(rows)
     encoded = encode(listed)
     if b"\\u0000" in encoded:
         encoded = msgspec.json.encode(_clean_all(listed))
@@ -114,7 +114,7 @@ class Json(Kept):
 
 
 class Rows(Kept):
-    """Rows as a JSON list of lists, for `among`; of one column also the bare values."""
+    """Rows as a JSON list of lists, or of one column a list of its values, for `among`."""
 
     impl = Text
     cache_ok = True

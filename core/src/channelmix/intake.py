@@ -15,7 +15,7 @@ from channelmix.dispatch import Dispatch
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell, Topic
+from channelmix.loops import Bell, Topic, more
 from channelmix.records import (
     Payload,
     RawEvent,
@@ -144,7 +144,7 @@ class Intake:
     async def _flush(self) -> None:
         """Store what is pending in one commit, again while more has come meanwhile."""
         while self._pending:
-            await self._more()
+            await more(self._pending)
             batch, self._pending = self._pending, []
             arrivals = [arrival for arrival, _ in batch]
             problem: Exception | None = None
@@ -170,16 +170,6 @@ class Intake:
         journal.append(connection, arrivals)
         for channel, cost in sorted(costs.items()):
             self.charge(connection, channel, cost)
-
-    async def _more(self) -> None:
-        """Let come along whoever is at the door already: as long as each look brings more.
-
-        A look takes two turns of the event loop: one reads what has come, one handles it.
-        """
-        seen = 0
-        while seen < (seen := len(self._pending)):
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
 
 
 def _routed(event: RawEvent, channel: str) -> RawEvent:

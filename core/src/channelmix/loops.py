@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sized
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -72,6 +72,17 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
     except TimeoutError:
         pass
     event.clear()
+
+
+async def more(waiting: Sized) -> None:
+    """Let come along what is at the door already: as long as each look brings more.
+
+    A look takes two turns of the event loop: one reads what has come, one handles it.
+    """
+    seen = 0
+    while seen < (seen := len(waiting)):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 async def forever(

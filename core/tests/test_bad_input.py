@@ -377,7 +377,7 @@ async def test_a_hook_that_fails_again_and_again_is_paused_and_shown(
 async def test_the_store_going_away_is_no_success(open_desk, push, monkeypatch, settle):
     from channelmix.store import journal
 
-    def full(_connection, arrivals):
+    def full(_connection, _arrival):
         raise OSError("disk full")
 
     async with open_desk() as desk:

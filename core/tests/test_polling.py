@@ -64,7 +64,7 @@ async def test_a_cursor_never_moves_without_its_events(open_desk, monkeypatch, u
 
         tries = []
 
-        def refuse(_connection, _arrivals):
+        def refuse(_connection, _arrival):
             tries.append(1)
             raise OSError("disk full")
 

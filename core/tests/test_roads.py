@@ -29,7 +29,7 @@ async def test_what_is_swept_and_pushed_in_one_batch_was_pushed(
 ) -> None:
     said = {"id": "c1", "by": "eva", "text": "Hello?"}
     async with open_desk(work=False) as desk:
-        await desk.store.write(lambda c: journal.append(c, [polled(desk, said)]))
+        await desk.store.write(lambda c: journal.append(c, polled(desk, said)))
         if not known:
             await push(desk, said)
     async with open_desk() as desk, asyncio.timeout(15):
@@ -47,8 +47,8 @@ async def test_what_was_looked_up_after_a_push_was_not_found_by_a_sweep(
     by_sweep = [{"id": "c3", "by": "ole", "text": "Nothing was"}, {"id": "p", "type": "own"}]
     async with open_desk(work=False) as desk:
         await push(desk, {"type": "lookup", "id": "c2"})
-        arrivals = [polled(desk, by_id, source="one"), *(polled(desk, one) for one in by_sweep)]
-        await desk.store.write(lambda c: journal.append(c, arrivals))
+        for came in (polled(desk, by_id, source="one"), *(polled(desk, one) for one in by_sweep)):
+            await desk.store.write(lambda c, came=came: journal.append(c, came))
     async with open_desk() as desk, asyncio.timeout(15):
         await desk.drain()
         assert (await desk.ledger()).sweep_only == 1

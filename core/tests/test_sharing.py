@@ -61,7 +61,7 @@ class Meeting:
         """Store inbounds as events, lease them to `owner`, return the job that applies them."""
         events = [RawEvent(key=next(self._keys), body=b"{}", channel="toy") for _ in inbounds]
         came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=events, at=NOW)
-        await self.one.write(lambda c: journal.append(c, [came]))
+        await self.one.write(lambda c: journal.append(c, came))
         lease = partial(journal.lease, owner=owner, now=NOW, hold=MINUTE, limit=len(inbounds))
         leased = await self.one.write(lease)
         works = [

@@ -157,7 +157,7 @@ async def test_who_writes_together_commits_together_and_fails_alone(store):
 
 async def test_the_same_delivery_is_stored_once_and_counted_twice(store):
     for keys in (["a", "b"], ["b", "c", "c"]):
-        await store.write(lambda c, keys=keys: journal.append(c, [arrival(*keys)]))
+        await store.write(lambda c, keys=keys: journal.append(c, arrival(*keys)))
     counted = await store.read(
         lambda c: c.execute(
             sa.select(sa.func.sum(s.intake.c.events), sa.func.sum(s.intake.c.stored))
@@ -167,7 +167,7 @@ async def test_the_same_delivery_is_stored_once_and_counted_twice(store):
 
 
 async def test_two_workers_never_hold_the_same_event(store, database):
-    await store.write(lambda c: journal.append(c, [arrival(*(str(n) for n in range(30)))]))
+    await store.write(lambda c: journal.append(c, arrival(*(str(n) for n in range(30)))))
     other = Store(database)
     other.open()
 
@@ -192,14 +192,14 @@ async def test_two_workers_never_hold_the_same_event(store, database):
 async def test_a_delivery_key_of_any_length_is_stored_once(store):
     long = "k" * 100_000
     for keys in ([long, long + "x"], [long]):
-        await store.write(lambda c, keys=keys: journal.append(c, [arrival(*keys)]))
+        await store.write(lambda c, keys=keys: journal.append(c, arrival(*keys)))
     count = sa.select(sa.func.count()).select_from(s.raw_events)
     assert await store.read(lambda c: c.execute(count).scalar()) == 2
 
 
 async def test_leasing_looks_only_at_what_is_unsettled(store):
     keys = [str(n) for n in range(3000)]
-    await store.write(lambda c: journal.append(c, [arrival(*keys)]))
+    await store.write(lambda c: journal.append(c, arrival(*keys)))
     old = s.raw_events.update().where(s.raw_events.c.id <= 2990).values(settled=True)
     await store.write(lambda c: c.execute(old))
     await store.write(lambda c: c.exec_driver_sql("ANALYZE"))
@@ -231,7 +231,7 @@ async def test_leasing_looks_only_at_what_is_unsettled(store):
 
 
 async def test_what_only_one_may_do_is_given_back(store):
-    await store.write(lambda c: journal.append(c, [arrival("a", "b")]))
+    await store.write(lambda c: journal.append(c, arrival("a", "b")))
 
     def lease(owner):
         return lambda c: journal.lease(

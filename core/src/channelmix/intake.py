@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 
 import sqlalchemy as sa
 from attrs import define, field
@@ -44,8 +44,15 @@ class Intake:
     """Counts what a network charges for pushing: to which channel, how much."""
     channels: Sequence[Channel]
     """Those of the app; the first that takes part is asked about the app's requests."""
-    _pending: list[tuple[journal.Arrival, asyncio.Future[None]]] = field(factory=list, init=False)
+    _pending: list[tuple[Sequence[RawEvent], asyncio.Future[None]]] = field(
+        factory=list, init=False
+    )
     _flusher: asyncio.Task[None] | None = field(default=None, init=False)
+
+    @cached_property
+    def _accounts(self) -> Mapping[str, str]:
+        """Return which channel has which account: the first one that says so."""
+        return {one.account: one.name for one in reversed(self.channels)}
 
     async def receive(self, request: WebhookRequest) -> WebhookResponse:
         """Handle one request; when this returns, everything in it is stored.
@@ -113,7 +120,8 @@ class Intake:
 
         An app can serve several networks, and each knows its own events best.
         """
-        if not owner or type(self.registry.get(owner)) is type(self.registry.get(asked)):
+        other = self.registry.get(owner) if owner and owner != asked else None
+        if other is None or type(other) is type(self.registry.get(asked)):
             return (event,)
         try:
             return await self._told(owner, event.body)
@@ -122,21 +130,12 @@ class Intake:
 
     def _route(self, asked: str, account: str) -> str:
         """Return the channel that has an account; what names none goes to the one asked."""
-        if not account:
-            return asked
-        return next((one.name for one in self.channels if one.account == account), "")
+        return self._accounts.get(account, "") if account else asked
 
     async def _append(self, events: Sequence[RawEvent]) -> None:
         """Store events durably, together with whatever else is waiting to be stored."""
-        arrival = journal.Arrival(
-            scope=f"app:{self.app}",
-            app=self.app,
-            road=Road.PUSH,
-            events=events,
-            at=self.clock.now(),
-        )
         future = asyncio.get_running_loop().create_future()
-        self._pending.append((arrival, future))
+        self._pending.append((events, future))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name=f"intake {self.app}")
         await future
@@ -146,10 +145,17 @@ class Intake:
         while self._pending:
             await more(self._pending)
             batch, self._pending = self._pending, []
-            arrivals = [arrival for arrival, _ in batch]
+            arrival = journal.Arrival(
+                scope=f"app:{self.app}",
+                app=self.app,
+                road=Road.PUSH,
+                events=[event for events, _ in batch for event in events],
+                at=self.clock.now(),
+                deliveries=len(batch),
+            )
             problem: Exception | None = None
             try:
-                await self.store.write(partial(self._store, arrivals=arrivals))
+                await self.store.write(partial(self._store, arrival=arrival))
             except Exception as error:  # noqa: BLE001 - every waiting request must be told
                 problem = error
             for _, future in batch:
@@ -162,12 +168,12 @@ class Intake:
             self.bell.ring(Topic.JOURNAL)
         self._flusher = None
 
-    def _store(self, connection: sa.Connection, arrivals: Sequence[journal.Arrival]) -> None:
+    def _store(self, connection: sa.Connection, arrival: journal.Arrival) -> None:
         """Store what arrived and count what it costs, in one transaction."""
         costs: defaultdict[str, float] = defaultdict(float)
-        for event in journal.fresh(connection, arrivals, lambda event: event.cost > 0):
+        for event in journal.fresh(connection, arrival, lambda event: event.cost > 0):
             costs[event.channel] += event.cost
-        journal.append(connection, arrivals)
+        journal.append(connection, arrival)
         for channel, cost in sorted(costs.items()):
             self.charge(connection, channel, cost)
 

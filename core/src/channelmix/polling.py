@@ -288,7 +288,7 @@ def _commit_page(
     """Write events and cursor together; neither, if another process polls the source now."""
     if not connection.execute(s.sources.update().where(mine).values(**values)).rowcount:
         return False
-    journal.append(connection, [arrival])
+    journal.append(connection, arrival)
     polled = s.channels.update().where(s.channels.c.name == arrival.scope)
     connection.execute(polled.values(last_poll_at=values["polled_at"]))
     return True
@@ -302,6 +302,6 @@ def _commit_lookup(
 ) -> None:
     """Write what was fetched and that it was."""
     if arrival is not None:
-        journal.append(connection, [arrival])
+        journal.append(connection, arrival)
     done = s.lookups.update().where(s.lookups.c.id == lookup)
     connection.execute(done.values(**values, lease_owner=None, lease_until=None))

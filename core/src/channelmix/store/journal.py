@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,13 +26,14 @@ LONGEST_KEY = 500
 
 @frozen(kw_only=True)
 class Arrival:
-    """The events of one delivery or one poll, already routed to channels."""
+    """The events of one poll, or of deliveries that came together, already routed to channels."""
 
     scope: str
     app: str
     road: Road
     events: Sequence[RawEvent]
     at: datetime
+    deliveries: int = 1
 
 
 _APPEND = inserting(
@@ -45,49 +46,38 @@ _APPEND = inserting(
 _COUNT = s.intake.insert()
 
 
-def append(connection: sa.Connection, arrivals: Sequence[Arrival]) -> int:
+def append(connection: sa.Connection, arrival: Arrival) -> int:
     """Store what arrived, each event once; return how many were new.
 
     A delivery that comes again counts as arrived, and is not stored again.
     """
-    total = 0
-    for (scope, road), group in _grouped(arrivals).items():
-        rows = [_row(arrival, event) for arrival in group for event in arrival.events]
-        stored = 0
-        if rows:
-            stored = run(connection, _APPEND[connection.dialect.name], rows)
-        count = {
-            "scope": scope,
-            "road": road,
-            "at": group[-1].at,
-            "deliveries": len(group),
-            "events": len(rows),
-            "stored": stored,
-        }
-        run(connection, _COUNT, count)
-        total += stored
-    _seen(connection, arrivals)
-    if total:
+    rows = [_row(arrival, event) for event in arrival.events]
+    stored = run(connection, _APPEND[connection.dialect.name], rows) if rows else 0
+    count = {
+        "scope": arrival.scope,
+        "road": arrival.road,
+        "at": arrival.at,
+        "deliveries": arrival.deliveries,
+        "events": len(rows),
+        "stored": stored,
+    }
+    run(connection, _COUNT, count)
+    _seen(connection, arrival)
+    if stored:
         announce(connection)
-    return total
+    return stored
 
 
 def fresh(
-    connection: sa.Connection, arrivals: Sequence[Arrival], wanted: Callable[[RawEvent], bool]
+    connection: sa.Connection, arrival: Arrival, wanted: Callable[[RawEvent], bool]
 ) -> list[RawEvent]:
     """Return those of the events about to be stored that are `wanted` and not known yet."""
-    found = {
-        (arrival.scope, _short(event.key)): event
-        for arrival in arrivals
-        for event in arrival.events
-        if wanted(event)
-    }
+    found = {_short(event.key): event for event in arrival.events if wanted(event)}
     raw = s.raw_events.c
-    for scope in {scope for scope, _ in found}:
-        keys = [key for one, key in found if one == scope]
-        known = sa.select(raw.key).where(raw.scope == scope, raw.key.in_(keys))
+    if found:
+        known = sa.select(raw.key).where(raw.scope == arrival.scope, raw.key.in_(list(found)))
         for key in connection.execute(known).scalars():
-            del found[scope, key]
+            del found[key]
     return list(found.values())
 
 
@@ -98,15 +88,7 @@ def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[Raw
     arrival = Arrival(
         scope=row.scope, app=row.app, road=whole.road, events=parts, at=whole.received_at
     )
-    append(connection, [arrival])
-
-
-def _grouped(arrivals: Iterable[Arrival]) -> Mapping[tuple[str, Road], list[Arrival]]:
-    """Group arrivals by where their keys are unique, and by road."""
-    groups: dict[tuple[str, Road], list[Arrival]] = {}
-    for arrival in arrivals:
-        groups.setdefault((arrival.scope, arrival.road), []).append(arrival)
-    return groups
+    append(connection, arrival)
 
 
 def _row(arrival: Arrival, event: RawEvent) -> dict[str, Any]:
@@ -145,19 +127,14 @@ _HEARD = {
 }
 
 
-def _seen(connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
+def _seen(connection: sa.Connection, arrival: Arrival) -> None:
     """Note for each channel when it was last heard of, to the second.
 
     Receivers would otherwise wait for each other at its row, commit by commit.
     """
-    latest = {
-        (name, arrival.road): arrival.at
-        for arrival in arrivals
-        for name in {event.channel for event in arrival.events if event.channel}
-    }
-    for (name, road), at in sorted(latest.items()):
-        values = {"channel": name, "before": at - SEEN, "now": at}
-        run(connection, _HEARD[road], values)
+    now = {"before": arrival.at - SEEN, "now": arrival.at}
+    for name in sorted({event.channel for event in arrival.events} - {""}):
+        run(connection, _HEARD[arrival.road], {"channel": name, **now})
 
 
 _EVENT = ("id", "key", "body", "account", "source", "road", "channel", "received_at")

@@ -421,6 +421,23 @@ async def test_a_late_ticket_is_told_once(open_desk, push):
         assert (await only(desk)).late
 
 
+@pytest.mark.slow
+async def test_a_ticket_stays_late_until_its_deadline_is_another(open_desk, push, settle, until):
+    async with open_desk(service_levels=[{"first_response": "1h"}], agents={"anna": {}}) as desk:
+        await push(desk, QUESTION)
+
+        async def late():
+            return [one for one in await desk.tickets() if one.late]
+
+        await until(desk, late)
+        ticket = (await only(desk)).id
+        await desk.assign(ticket, agent="anna", by="anna")
+        assert (await only(desk)).late
+        await desk.reply(ticket, "On its way", agent="anna")
+        await settle(desk)
+        assert not (await only(desk)).late
+
+
 async def test_a_read_only_desk_starts_nothing(open_desk, push, settle):
     async with open_desk(work=False) as desk:
         await push(desk, QUESTION)

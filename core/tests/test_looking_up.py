@@ -9,13 +9,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from channelmix.store import outbox, outcomes
 from channelmix.store import schema as s
+from channelmix.store.dialect import _prepared
 
 NOW = datetime.now(UTC)
 READ_FROM_END_TO_END = """
     SELECT relname FROM pg_stat_user_tables
     WHERE relname = ANY(%s) AND seq_tup_read > %s ORDER BY relname
 """
+WRITTEN = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'messages'"
 LARGE = ["actions", "identities", "inbounds", "messages", "tickets"]
 """Without `raw_events`: how many are left to settle is asked by `drain`, in a small table so."""
 
@@ -80,15 +83,44 @@ async def test_an_answer_costs_no_more_when_many_were_given(
     assert min(full) < 1.5 * min(first), (first, full)
 
 
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (outbox._QUEUED, {"now": NOW, "channel": "toy", "limit": 8}),
+        (outbox._UNCERTAIN, {"now": NOW, "channel": "toy", "limit": 8}),
+        (outcomes._IN_DOUBT, {"now": NOW, "channel": "toy"}),
+        (outcomes._ORPHANS, {"now": NOW, "channel": "toy"}),
+    ],
+    ids=["queued", "uncertain", "in doubt", "orphans"],
+)
+async def test_parts_are_found_by_their_channel_and_state(
+    open_desk: Any, statement: Any, values: Any
+) -> None:
+    def plan(connection: Any) -> list[str]:
+        text = _prepared(statement, tuple(values)).text
+        marks = (None,) * text.count("?")
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", marks).all()
+        return [row[3] for row in rows if "outbox_parts" in row[3] and "before" not in row[3]]
+
+    async with open_desk(work=False) as desk:
+        found = await desk.store.read(plan)
+    assert found
+    assert all("ix_outbox_parts_due (state=? AND channel=?" in one for one in found), found
+
+
+@pytest.mark.timeout(60)
 async def test_postgresql_reads_no_large_table_from_end_to_end(
     postgresql: Callable[[], str], open_desk: Any, push: Any
 ) -> None:
-    """Though it plans when there is nothing in them, and has not analyzed them since."""
+    """Though there was nothing in them when it planned, and it has not analyzed them since."""
     url = postgresql()
     async with open_desk(desk={"store": url}) as desk:
         for begin in range(0, 600, 60):
             await push(desk, *map(question, range(begin, begin + 60)))
             await desk.drain()
-    with psycopg.connect(url) as connection:
+    # What a connection has counted is told when it has ended, which takes a moment.
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(WRITTEN).fetchone() != (600,):
+            connection.execute("SELECT pg_sleep(0.05)")
         read = connection.execute(READ_FROM_END_TO_END, (LARGE, 600)).fetchall()
     assert read == []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, ClassVar
 
 import attrs
 import pytest
-from channelmix import Plugin, config, hook
+import sqlalchemy as sa
+from channelmix import Plugin, config, hook, intake
 from channelmix.config import Secret, setting
 from channelmix.errors import ConfigError, InvalidPayload
 from channelmix.hookspecs import Channel
 from channelmix.records import Payload, RawEvent, Split
+from channelmix.store import schema as s
 
 
 @attrs.frozen(kw_only=True)
@@ -87,3 +90,25 @@ def test_networks_that_read_an_app_differently_cannot_share_it(
     assert caught.value.problems == ("channels.other.app: the app company is not at stranger",)
     settings = config.load({"apps": APPS, "channels": CHANNELS}, plugins=classes)
     assert settings.channels["photos"].app_config is settings.channels["wall"].app_config
+
+
+def test_all_that_a_plugin_fills_in_is_kept_when_an_event_is_routed():
+    given = RawEvent(key="k", body=b"b", account="a", source="s", cost=0.5)
+    assert {one.name for one in attrs.fields(RawEvent)} == {
+        *("key", "body", "account", "source", "cost"),
+        *("channel", "road", "id", "received_at"),  # the core's own
+    }
+    assert intake._routed(given, "toy") == attrs.evolve(given, channel="toy")
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_deliveries_are_counted_one_by_one(open_desk, push, *, together):
+    asked = [{"id": f"c{number}", "by": "eva", "text": "Hello?"} for number in range(3)]
+    async with open_desk(work=False) as desk:
+        if together:
+            await asyncio.gather(*(push(desk, one) for one in asked))
+        else:
+            for one in asked:
+                await push(desk, one)
+        count = sa.select(sa.func.sum(s.intake.c.deliveries), sa.func.sum(s.intake.c.stored))
+        assert await desk.store.read(lambda c: tuple(c.execute(count).one())) == (3, 3)

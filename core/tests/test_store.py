@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -18,10 +19,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from channelmix.errors import StoreError
 from channelmix.records import RawEvent, Road
-from channelmix.store import journal, leases, migrate, views
+from channelmix.store import echoes, journal, leases, migrate, views
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, fetch
 from channelmix.store.engine import Store
+from channelmix.store.postgresql import Postgresql
 from channelmix.store.types import clean, encode
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -60,27 +62,46 @@ def test_the_migrations_make_the_schema(store):
     assert {one.revision for one in scripts.walk_revisions()} == migrate.KNOWN
 
 
-async def test_a_database_of_the_first_version_keeps_its_rows(database, monkeypatch):
+@pytest.fixture
+def without_tables(database):
+    """The URL of a database with nothing in it; one of `database` has the tables of today."""
+    url = sa.make_url(database)
+    if url.get_backend_name() == "sqlite":
+        return f"{database}.empty"
+    empty = f"empty_{url.database}"
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {empty}")
+    return url.set(database=empty).render_as_string(hide_password=False)
+
+
+async def test_a_database_of_the_first_version_keeps_its_rows(without_tables, monkeypatch):
     def upgrade_to_first(config, _head):
         real(config, "0001")
 
     real = command.upgrade
-    first = Store(database)
+    first = Store(without_tables)
     with monkeypatch.context() as patched:
         patched.setattr(command, "upgrade", upgrade_to_first)
         patched.setattr(migrate, "HEAD", "0001")
+        patched.setattr(Postgresql, "permitted", lambda *_: None)  # it asks for today's tables
         first.open()
     said = {"channel": "toy", "action": "hide", "text": "", "by": "anna", "automatic": False}
     said |= {"created_at": 1, "state": "queued"}
     names = ", ".join(f'"{name}"' for name in said)
     row = sa.text(f"INSERT INTO outbox ({names}) VALUES ({', '.join(f':{name}' for name in said)})")
-    await first.write(lambda c: c.execute(row, said))
+    part = sa.text(
+        "INSERT INTO outbox_parts (outbox_id, idx, token, text, attachments, state)"
+        " SELECT id, 0, 'token', '', :none, state FROM outbox"
+    )
+    await first.write(lambda c: (c.execute(row, said), c.execute(part, {"none": b"[]"})))
     first.close()
 
-    now = Store(database)
+    now = Store(without_tables)
     now.open()
     [line] = await now.read(views.outbox)
     assert (line.by, line.state, line.details, line.approved_by) == ("anna", "queued", {}, None)
+    parts = sa.select(s.outbox_parts.c.channel, s.outbox_parts.c.token)
+    assert await now.read(lambda c: c.execute(parts).all()) == [("toy", "token")]
     assert differences(now) == []
     now.close()
 
@@ -302,6 +323,7 @@ async def test_rows_are_found_whatever_their_text_and_numbers(store):
         among("rows", table.c.channel, table.c.external_id)
     )
     by_number = sa.select(table.c.external_id).where(among("ids", table.c.id))
+    by_text = sa.select(table.c.external_id).where(among("texts", table.c.external_id))
 
     def job(connection):
         connection.execute(table.insert(), rows)
@@ -309,6 +331,9 @@ async def test_rows_are_found_whatever_their_text_and_numbers(store):
         found = connection.execute(by_name, {"rows": pairs}).all()
         ids = [row.id for row in found if row.external_id == "ü"]
         none = connection.execute(by_number, {"ids": []}).all()
+        assert {row.external_id for row in fetch(connection, by_text, {"texts": names})} == {
+            clean(name) for name in names
+        }
         return (
             {row.external_id for row in found},
             connection.execute(by_number, {"ids": ids}).scalars().all(),
@@ -319,6 +344,28 @@ async def test_rows_are_found_whatever_their_text_and_numbers(store):
     assert found == {clean(name) for name in names}
     assert one == ["ü"]
     assert none == []
+
+
+async def test_a_row_that_cannot_be_read_is_trouble_with_the_store(tmp_path):
+    def breaks(number):
+        return 1 // (2 - number)
+
+    opened = Store(f"sqlite:///{tmp_path / 'desk.db'}")
+    opened.open()
+    rows = [{"channel": "page", "external_id": name} for name in "ab"]
+    await opened.write(lambda c: c.execute(s.threads.insert(), rows))
+
+    def job(connection):
+        connection.connection.driver_connection.create_function("breaks", 1, breaks)
+        return fetch(connection, sa.select(sa.func.breaks(s.threads.c.id)), {})
+
+    with pytest.raises(StoreError, match="user-defined function"):
+        await opened.read(job)
+    opened.close()
+
+
+async def test_a_token_that_no_database_takes_is_nobodys(store):
+    assert await store.read(lambda c: echoes._by_token(c, "\0\ud800")) is None
 
 
 @pytest.mark.timeout(60)

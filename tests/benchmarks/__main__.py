@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from tests.benchmarks.children import ROOT
-from tests.benchmarks.measuring import FULL, QUICK, Plan
+from tests.benchmarks.measuring import FULL, QUICK, Plan, unpinned_afterwards
 from tests.benchmarks.results import Result, show, write
 
 BUILD = ROOT / "build"
@@ -42,7 +42,8 @@ def measured(names: Iterable[str], plan: Plan, console: Console) -> list[Result]
         folder = BUILD / f"bench-{name}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        results += bench(plan, folder)
+        with unpinned_afterwards():
+            results += bench(plan, folder)
         shutil.rmtree(folder)
     return results
 

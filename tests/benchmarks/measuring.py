@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import TypeVar
 
@@ -37,6 +38,17 @@ def pin(side: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         mine = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {mine[side % len(mine)]})
+
+
+@contextlib.contextmanager
+def unpinned_afterwards() -> Iterator[None]:
+    """Give this process its processors back, if it pins itself: what follows would inherit it."""
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    try:
+        yield
+    finally:
+        if mine is not None:
+            os.sched_setaffinity(0, mine)
 
 
 def in_turn(runs: int, *sides: Callable[[int], T]) -> list[tuple[T, ...]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,16 @@ results = [Result.of(name, [ratio], {}, bound=bound) for name, ratio in (("a", 0
 report(results, Path(sys.argv[1]), Console(stderr=True))
 """
 
+AFFINITY = """
+import os
+from rich.console import Console
+from tests.benchmarks.__main__ import measured
+from tests.benchmarks.measuring import Plan
+before = os.sched_getaffinity(0)
+measured(["dispatch"], Plan(runs=1, scale=0.01), Console(stderr=True))
+assert os.sched_getaffinity(0) == before
+"""
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -32,6 +43,12 @@ def test_a_missed_bound_is_named_and_fails(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip() == "missed: b"
     assert [one["ok"] for one in json.loads(file.read_text())] == [True, False]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins nothing")
+def test_a_bench_that_pins_itself_leaves_the_next_one_free() -> None:
+    done = run("-c", AFFINITY)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ _DONE = (
     .where(among("items", s.outbox.c.channel, s.outbox.c.target))
     .order_by(s.outbox.c.id)
 )
-"""What was done about messages. Asked for by its state too, SQLite would look through all."""
+"""What was done about messages. Were it asked by state too, SQLite would look through all."""
 
 
 def prepare(connection: sa.Connection, wishes: Sequence[Wish]) -> list[Prepared | ChannelmixError]:

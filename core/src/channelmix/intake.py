@@ -15,7 +15,7 @@ from channelmix.dispatch import Dispatch
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell, Topic, more
+from channelmix.loops import Bell, Topic, come_along
 from channelmix.records import (
     Payload,
     RawEvent,
@@ -143,7 +143,7 @@ class Intake:
     async def _flush(self) -> None:
         """Store what is pending in one commit, again while more has come meanwhile."""
         while self._pending:
-            await more(self._pending)
+            await come_along(self._pending)
             batch, self._pending = self._pending, []
             arrival = journal.Arrival(
                 scope=f"app:{self.app}",

@@ -74,10 +74,10 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
     event.clear()
 
 
-async def more(waiting: Sized) -> None:
+async def come_along(waiting: Sized) -> None:
     """Let come along what is at the door already: as long as each look brings more.
 
-    A look takes two turns of the event loop: one reads what has come, one handles it.
+    A look takes two turns of the event loop: of a request one reads it, and one handles it.
     """
     seen = 0
     while seen < (seen := len(waiting)):

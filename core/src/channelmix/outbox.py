@@ -25,7 +25,7 @@ from channelmix.errors import (
 from channelmix.health import HealthBook
 from channelmix.hookspecs import Channel, Clock
 from channelmix.log import get_logger
-from channelmix.loops import Bell, Brake, Topic, back_off, cancel, holding, more, store_pause
+from channelmix.loops import Bell, Brake, Topic, back_off, cancel, come_along, holding, store_pause
 from channelmix.records import Limits, Outgoing, Receipt, limits_for
 from channelmix.reviewing import window_closed
 from channelmix.store import echoes, feed, outbox, outcomes, tickets
@@ -125,7 +125,7 @@ class Sender:
 
     async def _take_turn(self) -> int:
         """Write what came of parts, claim what is queued as far as there is room, and send it."""
-        await more(self._done)
+        await come_along(self._done)
         done, self._done = self._done, []
         room = self._room()
         if not done and not room:

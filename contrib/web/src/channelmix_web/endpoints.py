@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
@@ -109,10 +109,9 @@ async def _webhook(
 ) -> _Answer | None:
     if scope["method"] not in ("GET", "POST"):
         return _not_allowed("GET, POST")
-    headers = {  # the first of a name counts
-        key.decode("latin-1"): value.decode("latin-1")
-        for key, value in reversed(list(scope["headers"]))
-    }
+    headers = _first(
+        [(key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]]
+    )
     limit = desk.settings.desk.body_limit
     try:
         body = await _in_time(
@@ -125,7 +124,7 @@ async def _webhook(
     if body is None:
         return None
     asked = scope["query_string"].decode("latin-1")
-    query = dict(reversed(parse_qsl(asked, keep_blank_values=True))) if asked else {}
+    query = _first(parse_qsl(asked, keep_blank_values=True)) if asked else {}
     request = WebhookRequest(method=scope["method"], headers=headers, query=query, body=body)
     return await _ask(desk, name, request)
 
@@ -174,6 +173,11 @@ async def _body(receive: Receive, limit: int, announced: int) -> bytes | None:
             raise _TooLarge
         if not event.get("more_body", False):
             return bytes(body)
+
+
+def _first(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the pairs as a mapping in which the first value of a name wins."""
+    return dict(reversed(pairs))
 
 
 def _not_allowed(allowed: str) -> _Answer:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from channelmix.store.types import Id, Kept, Rows
+from channelmix.store.types import Id, Kept, Rows, Word
 
 CHANNEL = "channelmix"
 """Where processes announce to each other that they have written."""
@@ -57,7 +57,7 @@ def run(
         return connection.execute(statement, rows).rowcount
     several = [rows] if isinstance(rows, Mapping) else rows
     prepared = _prepared(statement, tuple(several[0]))
-    changed: int = prepared.execute(connection, several).rowcount
+    changed, _ = prepared.execute(connection, several)
     return changed
 
 
@@ -70,7 +70,8 @@ def fetch(connection: sa.Connection, statement: Any, values: Mapping[str, Any]) 
     if connection.dialect.name != "sqlite":
         return connection.execute(statement, values).all()
     prepared = _prepared(statement, tuple(values))
-    return prepared.rows(prepared.execute(connection, [values]).fetchall())
+    _, found = prepared.execute(connection, [values])
+    return list(map(prepared.make, starmap(prepared.take, found)))
 
 
 def first(connection: sa.Connection, statement: Any, values: Mapping[str, Any]) -> Any:
@@ -103,8 +104,13 @@ class _Prepared:
     make: Callable[[Iterable[Any]], Any]
     """Makes a row of the result of its columns."""
 
-    def execute(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Any:
-        """Execute it for each of `rows`, in a transaction. Raises: errors as SQLAlchemy does."""
+    def execute(
+        self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[int, Sequence[Any]]:
+        """Execute it for each of `rows`, in a transaction; return how many it changed, or gave.
+
+        Raises: errors as SQLAlchemy does, those of a row that is fetched too.
+        """
         if not connection.in_transaction():
             connection.begin()
         driver: Any = connection.connection.driver_connection
@@ -112,16 +118,15 @@ class _Prepared:
         values = list(starmap(self.put, map(self.pick, whole)))
         try:
             if len(values) == 1:
-                return driver.execute(self.text, values[0])
-            return driver.executemany(self.text, values)
+                done = driver.execute(self.text, values[0])
+                found = done.fetchall()
+            else:
+                done, found = driver.executemany(self.text, values), ()
         except sqlite3.Error as error:
             raise DBAPIError.instance(
                 self.text, None, error, sqlite3.Error, dialect=connection.dialect
             ) from error
-
-    def rows(self, found: Iterable[Sequence[Any]]) -> Sequence[Any]:
-        """Make rows of what the driver gives."""
-        return list(map(self.make, starmap(self.take, found)))
+        return done.rowcount, found
 
 
 @lru_cache(maxsize=512)
@@ -170,6 +175,8 @@ def _converting(by: Sequence[_Convert | None]) -> Callable[..., Sequence[Any]]:
 
 def _put(kind: Any) -> Any:
     """Return what makes of a value that which SQLite's driver takes, if it is not the same."""
+    if isinstance(kind, Word):
+        return None
     if isinstance(kind, Kept):
         return kind.put
     if isinstance(kind, sa.Boolean):
@@ -274,7 +281,7 @@ class _Elements(FunctionElement[Any]):
 
 
 class _Element(FunctionElement[Any]):
-    """An element that is a JSON list: what is in it at a place; one that is none: it itself."""
+    """What is at a place of an element, a list itself; without a place the element, as text."""
 
     inherit_cache = True
 

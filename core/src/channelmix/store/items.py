@@ -443,11 +443,9 @@ def _scrub_raw(connection: sa.Connection, channel: str, item: str) -> None:
         s.inbounds.c.channel == channel, s.inbounds.c.item == item
     )
     repeated = sa.select(s.fates.c.event_id).where(s.fates.c.item == item)
-    connection.execute(
-        raw.update()
-        .where(raw.c.channel == channel, sa.or_(raw.c.id.in_(brought), raw.c.id.in_(repeated)))
-        .values(body=b"")
-    )
+    # In one list: for an alternative of two PostgreSQL would go through all the events.
+    about = raw.c.id.in_(sa.union(brought, repeated))
+    connection.execute(raw.update().where(raw.c.channel == channel, about).values(body=b""))
 
 
 _DELETED = sa.select(s.messages.c.channel, s.messages.c.external_id).where(

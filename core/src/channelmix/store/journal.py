@@ -33,6 +33,7 @@ class Arrival:
     road: Road
     events: Sequence[RawEvent]
     at: datetime
+    """When they were there to be stored: of what came together, the same for all."""
     deliveries: int = 1
 
 

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, fetch, run
-from channelmix.store.types import String, Time
+from channelmix.store.types import Time, Word
 
 LEASED = {
     s.raw_events: s.raw_events.c.settled == sa.false(),
@@ -50,7 +50,7 @@ class Leasing:
 
         `query` selects the primary key, and whatever else is wanted; `values` are set as well.
         """
-        owner, now = sa.bindparam("owner", type_=String), sa.bindparam("now", type_=Time)
+        owner, now = sa.bindparam("owner", type_=Word), sa.bindparam("now", type_=Time)
         until = sa.bindparam("until", type_=Time)
         key = table.primary_key.columns
         return cls(

@@ -203,7 +203,7 @@ def _first_come() -> sa.ColumnElement[bool]:
 def _due(state: OutboxState, *also: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Select parts of a channel that are in a state and due; nobody else gets them meanwhile.
 
-    In the order of the index, so that only those are looked at that are taken.
+    In the order of the index: of those that wait for others, no more are looked at than needed.
     """
     return (
         _WHOLE.where(

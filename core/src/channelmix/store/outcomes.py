@@ -229,7 +229,7 @@ _ORPHANS = (
 _HERE = _part.c.channel == sa.bindparam("channel")
 _IN_DOUBT = (
     sa.select(_part.c.id)
-    .where(  # the channel twice: else SQLite would look through all that ever went out there
+    .where(  # the channel twice, so that each alternative is found by the whole index
         sa.or_(
             sa.and_(
                 _HERE,

@@ -26,12 +26,14 @@ CONNECT = {
 SESSION = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
 """So that a process that stands still holds up the others for a minute at the most."""
 BY_INDEX = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
-"""For the connections that write: all that they look up has an index.
+"""For the connections that write: what the road looks up there has an index.
 
 The server plans a prepared statement once, in a new desk for tables with next to nothing in them,
 and would go on reading them from end to end as they grow: until it analyzes them, which may take
 minutes that a flood does not leave.
 """
+AS_IT_IS = "-c plan_cache_mode=force_custom_plan"
+"""For those that read: much of it is for people, and planned for the tables as they are then."""
 AGAIN = 1.0
 """Seconds until a lost connection is made again."""
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -60,7 +62,8 @@ class Postgresql(Backend):
             # One connection more than writers: it listens.
             to_write = _told(url, f"{SESSION} {BY_INDEX}")
             writing = _engine(to_write, "READ COMMITTED", cls.writers + 1, token)
-            reading = _engine(_told(url, SESSION), "REPEATABLE READ", READERS, token)
+            to_read = _told(url, f"{SESSION} {AS_IT_IS}")
+            reading = _engine(to_read, "REPEATABLE READ", READERS, token)
         except ImportError as error:
             place = url.render_as_string(hide_password=True)
             raise StoreError(
@@ -122,9 +125,10 @@ class Postgresql(Backend):
 
 
 def _told(url: sa.URL, options: str) -> sa.URL:
-    """Return the address with what connections are told; what it says itself stands."""
-    query = {"options": options, **CONNECT} | dict(url.query)
-    return url.set(drivername="postgresql+psycopg").update_query_dict(query)
+    """Return the address with what connections are told; its own options come last, and win."""
+    own = url.normalized_query
+    told = {"options": " ".join([options, *own.get("options", ())])}
+    return url.set(drivername="postgresql+psycopg", query={**CONNECT, **own, **told})
 
 
 def _engine(url: sa.URL, isolation: Any, connections: int, token: str) -> sa.Engine:

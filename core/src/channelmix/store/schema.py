@@ -295,7 +295,7 @@ outbox_parts = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("outbox_id", Id, nullable=False),
-    Column("channel", Word, nullable=False),  # its action's: what waits elsewhere is not looked at
+    Column("channel", Word, nullable=False),  # that of its action
     Column("idx", Integer, nullable=False),
     Column("token", Word, nullable=False, unique=True),
     Column("text", String, nullable=False),
@@ -312,7 +312,7 @@ outbox_parts = Table(
     Column("error", String),
     Column("for_person", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("outbox_id", "idx"),
-    Index("ix_outbox_parts_due", "channel", "state", "next_at"),
+    Index("ix_outbox_parts_due", "state", "channel", "next_at"),
 )
 
 receipts = Table(  # an external id belongs to one part, for ever: a match is used up once

@@ -16,8 +16,6 @@ _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself only for a column that is called INTEGER."""
-Word = Text()
-"""Text of our own making, kept as it is: states, kinds, names of the configuration."""
 
 
 def clean(text: str) -> str:
@@ -102,6 +100,12 @@ class String(Kept):
     impl = Text
     cache_ok = True
     put = staticmethod(clean)
+
+
+class Word(String):
+    """Text of our own making: states, kinds, names of the configuration. `dialect` trusts it."""
+
+    cache_ok = True
 
 
 class Json(Kept):

@@ -247,7 +247,6 @@ def upgrade() -> None:
         "outbox_parts",
         sa.Column("id", types.Id, nullable=False),
         sa.Column("outbox_id", types.Id, nullable=False),
-        sa.Column("channel", types.String(), nullable=False),
         sa.Column("idx", sa.Integer(), nullable=False),
         sa.Column("token", types.String(), nullable=False),
         sa.Column("text", types.String(), nullable=False),
@@ -267,9 +266,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("outbox_id", "idx", name=op.f("uq_outbox_parts_outbox_id_idx")),
         sa.UniqueConstraint("token", name=op.f("uq_outbox_parts_token")),
     )
-    op.create_index(
-        "ix_outbox_parts_due", "outbox_parts", ["channel", "state", "next_at"], unique=False
-    )
+    op.create_index("ix_outbox_parts_state", "outbox_parts", ["state", "next_at"], unique=False)
     op.create_table(
         "raw_events",
         sa.Column("id", types.Id, nullable=False),

@@ -34,9 +34,9 @@ def database(tmp_path: Path) -> str:
 
 def fill(connection: Any) -> None:
     """Write answers: sent here, waiting here for later, and waiting on a channel that is paused."""
-    box = {"action": "public_reply", "text": "Hello", "by": "anna"}
+    box: dict[str, Any] = {"action": "public_reply", "text": "Hello", "by": "anna"}
     box |= {"automatic": False, "created_at": NOW}
-    part = {"text": "Hello", "attachments": [], "idx": 0}
+    part: dict[str, Any] = {"text": "Hello", "attachments": [], "idx": 0}
     kinds = [("toy", "sent", 0), ("toy", "queued", 9), ("paused", "queued", 0)]
     for number in range(1000, 1900):
         channel, state, days = kinds[number % 3]

@@ -101,5 +101,5 @@ def _engine(url: sa.URL, begin: str, connections: int) -> sa.Engine:
         dbapi_connection.execute(begin)
 
     # Said by the dialect and by no listener: for those SQLAlchemy looks with every statement.
-    engine.dialect.do_begin = _begin  # type: ignore[method-assign]
+    engine.dialect.do_begin = _begin  # type: ignore[method-assign]  # of this engine alone
     return engine

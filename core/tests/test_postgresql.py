@@ -16,6 +16,7 @@ from channelmix.errors import StoreError
 from channelmix.records import Receipt
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
+from channelmix.store.postgresql import AS_IT_IS, BY_INDEX, SESSION, Postgresql
 from channelmix.testing.clock import FakeClock
 
 QUESTION = {"id": "c1", "by": "eva", "text": "Where is my parcel?"}
@@ -60,6 +61,17 @@ def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"install channelmix\[postgresql\]"):
         Store("postgresql://anna:hunter2@host/desk")
+
+
+def test_what_the_url_says_itself_stands() -> None:
+    query = {"host": "/run/pg", "port": "5433", "connect_timeout": "3", "options": "-c a=b"}
+    url = sa.make_url("postgresql://anna@/desk").set(query=query)
+    backend = Postgresql.of(url)
+    for engine, own in ((backend.writing, BY_INDEX), (backend.reading, AS_IT_IS)):
+        _, told = engine.dialect.create_connect_args(engine.url)
+        assert (told["host"], told["port"], told["connect_timeout"]) == ("/run/pg", "5433", "3")
+        assert told["tcp_user_timeout"] == "30000"
+        assert told["options"] == f"{SESSION} {own} -c a=b"
 
 
 @pytest.mark.slow

@@ -126,9 +126,8 @@ class Postgresql(Backend):
 
 def _told(url: sa.URL, options: str) -> sa.URL:
     """Return the address with what connections are told; its own options come last, and win."""
-    own = url.normalized_query
-    told = {"options": " ".join([options, *own.get("options", ())])}
-    return url.set(drivername="postgresql+psycopg", query={**CONNECT, **own, **told})
+    told = {"options": " ".join([options, *url.normalized_query.get("options", ())])}
+    return url.set(drivername="postgresql+psycopg", query={**CONNECT, **url.query, **told})
 
 
 def _engine(url: sa.URL, isolation: Any, connections: int, token: str) -> sa.Engine:

@@ -137,6 +137,18 @@ async def cancel(tasks: Collection[asyncio.Task[Any]], *, seconds: float = 2.0) 
         await asyncio.wait(tasks, timeout=seconds)
 
 
+async def let_go() -> None:
+    """Cancel what else runs in this event loop, and wait no longer for what clings.
+
+    At the end of a command: `asyncio.run` would wait for ever for a plugin's task that does.
+    """
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await cancel(others)
+    for one in others:
+        if not one.done():
+            asyncio.tasks._unregister_task(one)  # noqa: SLF001 - documented, for event loops
+
+
 def store_pause(failures: int) -> float:
     """Return how many seconds to wait for a store that is away: never long, it has no limits."""
     return BACK_OFF[min(failures, 3) - 1]

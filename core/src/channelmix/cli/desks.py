@@ -14,6 +14,7 @@ from channelmix import config, log
 from channelmix.cli import apart
 from channelmix.cli.call import Call
 from channelmix.desk import Desk
+from channelmix.loops import let_go
 from channelmix.settings import Settings
 
 T = TypeVar("T")
@@ -67,7 +68,10 @@ def on_desk(
     known = settings or settings_of(call)
 
     async def whole() -> T:
-        async with Desk.open(known, work=False) as desk:
-            return await job(desk)
+        try:
+            async with Desk.open(known, work=False) as desk:
+                return await job(desk)
+        finally:
+            await let_go()
 
     return asyncio.run(whole())

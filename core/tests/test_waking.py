@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 import threading
@@ -100,19 +99,3 @@ async def test_what_comes_in_wakes_no_sender(open_desk: Any, push: Any, settle: 
         assert not sender.is_set()
         await desk.reply(1, "Hello", agent="anna")
         assert sender.is_set()
-
-
-@pytest.mark.timeout(60)
-def test_a_task_that_clings_keeps_no_command_from_its_end() -> None:
-    async def clinging() -> None:
-        while True:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-
-    async def command() -> str:
-        task = asyncio.create_task(clinging())
-        await asyncio.sleep(0)
-        await loops.let_go()
-        return "still there" if not task.done() else "ended"
-
-    assert asyncio.run(command()) == "still there"

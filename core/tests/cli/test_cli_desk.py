@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -8,6 +10,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from channelmix import config
+from channelmix.cli import desks
+from channelmix.cli.call import Call
 
 Command = Callable[..., Any]
 Work = Callable[..., None]
@@ -192,3 +197,21 @@ def test_the_library_is_listed_searched_and_suggested(desk: Work, command: Comma
     (one,) = command("suggest", 1, "--json").json
     assert (one["text"], one["source"]) == ("paper.example/p1", "library:letters")
     assert "paper.example/p1" in command("suggest", 1).out
+
+
+@pytest.mark.timeout(60)
+def test_a_plugins_task_that_clings_keeps_no_command_from_its_end(tmp_path: Path) -> None:
+    async def clinging() -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def job(desk: Any) -> str:
+        left.append(asyncio.create_task(clinging()))
+        await asyncio.sleep(0)
+        return "done"
+
+    left: list[asyncio.Task[None]] = []
+    settings = config.load({"desk": {"store": f"sqlite:///{tmp_path / 'own.db'}"}}, plugins={})
+    assert desks.on_desk(Call(), job, settings=settings) == "done"
+    assert not left[0].done()

@@ -215,10 +215,11 @@ def absent(connection: sa.Connection, part: int, next_at: datetime) -> list[Fres
 
 # --- whose sender is gone -------------------------------------------------------------------
 
+_HERE = _part.c.channel == sa.bindparam("channel")
 _ORPHANS = (
     sa.select(_part.c.id)
     .where(
-        _part.c.channel == sa.bindparam("channel"),
+        _HERE,
         _part.c.state == OutboxState.SENDING,
         _part.c.lease_until < sa.bindparam("now"),
     )
@@ -226,7 +227,6 @@ _ORPHANS = (
 )
 
 
-_HERE = _part.c.channel == sa.bindparam("channel")
 _IN_DOUBT = (
     sa.select(_part.c.id)
     .where(  # the channel twice, so that each alternative is found by the whole index

@@ -108,6 +108,7 @@ _MESSAGES = _of(
     "ticket_id",
 ).where(s.messages.c.own == sa.false())
 _GIVEN = {"channel", "thread", "person", "customer_id", "late", "changed_at"}
+"""What is asked for anyway of a ticket, and what judging it does not need."""
 _TICKETS = _of(s.tickets, *(one.name for one in s.tickets.c if one.name not in _GIVEN))
 
 

@@ -73,6 +73,7 @@ async def test_what_could_not_be_cut_is_cut_once_the_plugin_is_mended(
         assert await desk.replay() == {"quarantined": 1}
         await settle(desk)
         await push(desk, *events, app="shared")
+        await settle(desk)
         ledger = await desk.ledger()
         assert ledger.adds_up, ledger.balances
         assert ledger.fates == {"fetched": 1, "ticket": 2, "unrouted": 1}

@@ -18,7 +18,7 @@ def polled(desk: Desk, one: dict[str, Any], source: str = "feed") -> journal.Arr
         scope="toy",
         app="toy",
         road=Road.POLL,
-        events=[RawEvent(key=f"polled {one['id']}", body=body, channel="toy", source=source)],
+        events=[("toy", RawEvent(key=f"polled {one['id']}", body=body, source=source))],
         at=desk.clock.now(),
     )
 

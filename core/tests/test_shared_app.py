@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 import sqlalchemy as sa
-from channelmix import Plugin, config, hook, intake
+from channelmix import Plugin, config, hook
 from channelmix.config import Secret, setting
 from channelmix.errors import ConfigError, InvalidPayload
 from channelmix.hookspecs import Channel
@@ -90,15 +90,6 @@ def test_networks_that_read_an_app_differently_cannot_share_it(
     assert caught.value.problems == ("channels.other.app: the app company is not at stranger",)
     settings = config.load({"apps": APPS, "channels": CHANNELS}, plugins=classes)
     assert settings.channels["photos"].app_config is settings.channels["wall"].app_config
-
-
-def test_all_that_a_plugin_fills_in_is_kept_when_an_event_is_routed():
-    given = RawEvent(key="k", body=b"b", account="a", source="s", cost=0.5)
-    assert {one.name for one in attrs.fields(RawEvent)} == {
-        *("key", "body", "account", "source", "cost"),
-        *("channel", "road", "id", "received_at"),  # the core's own
-    }
-    assert intake._routed(given, "toy") == attrs.evolve(given, channel="toy")
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -59,7 +59,7 @@ class Meeting:
 
     async def job(self, owner: str, *inbounds: Any) -> Job:
         """Store inbounds as events, lease them to `owner`, return the job that applies them."""
-        events = [RawEvent(key=next(self._keys), body=b"{}", channel="toy") for _ in inbounds]
+        events = [("toy", RawEvent(key=next(self._keys), body=b"{}")) for _ in inbounds]
         came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=events, at=NOW)
         await self.one.write(lambda c: journal.append(c, came))
         lease = partial(journal.lease, owner=owner, now=NOW, hold=MINUTE, limit=len(inbounds))
@@ -181,6 +181,19 @@ async def one_ticket_holds_both(meeting: Meeting) -> None:
     both = [row for row in await meeting.rows(s.messages) if row.external_id in {"c1", "c2"}]
     assert [row.ticket_id for row in both] == [ticket.id] * 2
     assert meeting.waited
+
+
+async def test_a_delivery_that_two_workers_lease_twice_at_once_is_one(meeting: Meeting) -> None:
+    """Neither sees that the other has it; the unique key of originals does."""
+    again = [("toy", RawEvent(key="again", body=b"{}"))]
+    came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=again, at=NOW)
+    for _ in range(2):
+        await meeting.one.write(lambda c: journal.append(c, came))
+    lease = partial(journal.lease, now=NOW, hold=MINUTE, limit=1)
+    first, second = await meeting.both(partial(lease, owner="one"), partial(lease, owner="two"))
+    assert meeting.waited
+    assert ([event.key for event in first], second) == (["again"], [])
+    assert len(await meeting.rows(s.raw_events)) == 1
 
 
 @pytest.mark.parametrize("backwards", [True, False])

@@ -17,6 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from attrs import evolve, fields
 from channelmix.errors import StoreError
 from channelmix.records import RawEvent, Road
 from channelmix.store import echoes, journal, leases, migrate, views
@@ -38,7 +39,7 @@ def store(database):
 
 
 def arrival(*keys, channel="toy"):
-    events = [RawEvent(key=key, body=b"{}", channel=channel) for key in keys]
+    events = [(channel, RawEvent(key=key, body=b"{}")) for key in keys]
     return journal.Arrival(scope="app", app="app", road=Road.PUSH, events=events, at=NOW)
 
 
@@ -93,11 +94,24 @@ async def test_a_database_of_the_first_version_keeps_its_rows(without_tables, mo
         "INSERT INTO outbox_parts (outbox_id, idx, token, text, attachments, state)"
         " SELECT id, 0, 'token', '', :none, state FROM outbox"
     )
-    await first.write(lambda c: (c.execute(row, said), c.execute(part, {"none": b"[]"})))
+    raw = sa.text(
+        "INSERT INTO raw_events"
+        " (scope, key, app, channel, account, source, road, body, received_at)"
+        " VALUES ('app', 'known', 'app', 'toy', '', 'webhook', 'push', :body, 1)"
+    )
+
+    def fill(connection):
+        connection.execute(row, said)
+        connection.execute(part, {"none": b"[]"})
+        connection.execute(raw, {"body": b"{}"})
+
+    await first.write(fill)
     first.close()
 
     now = Store(without_tables)
     now.open()
+    await now.write(lambda c: journal.append(c, arrival("known", "new")))
+    assert [event.key for event in await now.write(leasing("later"))] == ["known", "new"]
     [line] = await now.read(views.outbox)
     assert (line.by, line.state, line.details, line.approved_by) == ("anna", "queued", {}, None)
     parts = sa.select(s.outbox_parts.c.channel, s.outbox_parts.c.token)
@@ -176,15 +190,58 @@ async def test_who_writes_together_commits_together_and_fails_alone(store):
     assert names == {f"o{n}" for n in range(20)}
 
 
-async def test_the_same_delivery_is_stored_once_and_counted_twice(store):
+def leasing(owner="one", now=NOW, limit=20):
+    return lambda c: journal.lease(c, owner=owner, now=now, hold=timedelta(seconds=60), limit=limit)
+
+
+async def counted(store):
+    """Return how many events arrived, how many the journal counts, and how many it has."""
+    sums = sa.select(sa.func.sum(s.intake.c.events), sa.func.sum(s.intake.c.stored))
+    there = sa.select(sa.func.count()).select_from(s.raw_events)
+    return await store.read(lambda c: (*c.execute(sums).one(), c.execute(there).scalar()))
+
+
+@pytest.mark.parametrize("road", Road)
+async def test_the_same_delivery_is_settled_once_and_counted_twice(store, road):
     for keys in (["a", "b"], ["b", "c", "c"]):
-        await store.write(lambda c, keys=keys: journal.append(c, arrival(*keys)))
-    counted = await store.read(
-        lambda c: c.execute(
-            sa.select(sa.func.sum(s.intake.c.events), sa.func.sum(s.intake.c.stored))
-        ).one()
-    )
-    assert tuple(counted) == (5, 3)
+        came = evolve(arrival(*keys), road=road)
+        await store.write(lambda c, came=came: journal.append(c, came))
+    at_the_door = {Road.PUSH: 5, Road.POLL: 3}
+    assert await counted(store) == (5, at_the_door[road], at_the_door[road])
+    assert [event.key for event in await store.write(leasing())] == ["a", "b", "c"]
+    assert await counted(store) == (5, 3, 3)
+    await store.write(lambda c: journal.append(c, evolve(arrival("c", "d"), road=road)))
+    later = NOW + timedelta(minutes=2)
+    assert [event.key for event in await store.write(leasing(now=later))] == ["a", "b", "c", "d"]
+    assert await counted(store) == (7, 4, 4)
+
+
+async def test_what_only_came_again_hides_nothing_behind_it(store):
+    await store.write(lambda c: journal.append(c, arrival("a")))
+    await store.write(leasing("other"))
+    await store.write(lambda c: journal.append(c, arrival(*"aaaab")))
+    assert [event.key for event in await store.write(leasing(limit=2))] == ["b"]
+    assert await store.write(leasing("third")) == []
+    assert await counted(store) == (6, 2, 2)
+
+
+async def test_a_key_is_told_apart_in_its_scope_alone(store):
+    for scope in ("app:one", "app:two"):
+        came = evolve(arrival("a"), scope=scope)
+        await store.write(lambda c, came=came: journal.append(c, came))
+    assert len(await store.write(leasing())) == 2
+
+
+async def test_all_that_a_plugin_fills_in_comes_to_the_worker(store):
+    given = RawEvent(key="k", body=b"b", account="a", source="s", cost=0.5)
+    filled = {"key", "body", "account", "source", "cost"}
+    ours = {"channel", "road", "id", "received_at"}
+    assert {one.name for one in fields(RawEvent)} == filled | ours
+    came = evolve(arrival(), events=[("toy", given)])
+    await store.write(lambda c: journal.append(c, came))
+    (event,) = await store.write(leasing())
+    # The cost is counted when it arrives, and of no more interest then.
+    assert event == evolve(given, channel="toy", id=event.id, received_at=NOW, cost=0.0)
 
 
 async def test_two_workers_never_hold_the_same_event(store, database):
@@ -192,17 +249,12 @@ async def test_two_workers_never_hold_the_same_event(store, database):
     other = Store(database)
     other.open()
 
-    def lease(owner, now=NOW):
-        return lambda c: journal.lease(
-            c, owner=owner, now=now, hold=timedelta(seconds=60), limit=20
-        )
-
-    one, two = await asyncio.gather(store.write(lease("one")), other.write(lease("two")))
+    one, two = await asyncio.gather(store.write(leasing("one")), other.write(leasing("two")))
     assert len(one) + len(two) == 30
     assert not {event.id for event in one} & {event.id for event in two}
-    again = await store.write(lease("one"))
+    again = await store.write(leasing("one"))
     assert {event.id for event in again} >= {event.id for event in one}
-    later = await store.write(lease("three", NOW + timedelta(minutes=2)))
+    later = await store.write(leasing("three", NOW + timedelta(minutes=2)))
     assert len(later) == 20
     ids = [event.id for event in one]
     mine = await store.write(lambda c: journal.still_leased(c, "one", ids))
@@ -214,8 +266,7 @@ async def test_a_delivery_key_of_any_length_is_stored_once(store):
     long = "k" * 100_000
     for keys in ([long, long + "x"], [long]):
         await store.write(lambda c, keys=keys: journal.append(c, arrival(*keys)))
-    count = sa.select(sa.func.count()).select_from(s.raw_events)
-    assert await store.read(lambda c: c.execute(count).scalar()) == 2
+    assert len(await store.write(leasing())) == 2
 
 
 async def test_leasing_looks_only_at_what_is_unsettled(store):
@@ -254,15 +305,10 @@ async def test_leasing_looks_only_at_what_is_unsettled(store):
 async def test_what_only_one_may_do_is_given_back(store):
     await store.write(lambda c: journal.append(c, arrival("a", "b")))
 
-    def lease(owner):
-        return lambda c: journal.lease(
-            c, owner=owner, now=NOW, hold=timedelta(seconds=60), limit=20
-        )
-
-    assert len(await store.write(lease("one"))) == 2
-    assert await store.write(lease("two")) == []
+    assert len(await store.write(leasing("one"))) == 2
+    assert await store.write(leasing("two")) == []
     await store.write(lambda c: leases.give_back(c, "one"))
-    assert len(await store.write(lease("two"))) == 2
+    assert len(await store.write(leasing("two"))) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

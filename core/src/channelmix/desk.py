@@ -306,7 +306,7 @@ class Desk:
             raise NotFound(f"there is no app {app}")
         return await intake.receive(request)
 
-    async def cut(self, whole: RawEvent) -> list[RawEvent]:
+    def cut(self, whole: RawEvent) -> list[journal.Routed]:
         """Cut a payload that was stored whole into events, routed by its app's channels.
 
         Raises: as `Intake.cut`.
@@ -314,7 +314,7 @@ class Desk:
         intake = self._intakes.get(self.settings.channels[whole.channel].app)
         if intake is None:
             raise NotFound(f"channel {whole.channel} takes no webhooks")
-        return await intake.cut(whole.channel, whole.body)
+        return intake.cut(whole.channel, whole.body)
 
     async def replay(
         self, *, fates: Collection[Fate] = REPLAYABLE[:2], channel: str | None = None

@@ -19,7 +19,7 @@ from attrs import frozen
 from channelmix.breaker import Breakers, BreakerState, OnChange, Pause
 from channelmix.calling import Call, Calling
 from channelmix.errors import NotFound, Paused, PluginError, PluginFault
-from channelmix.guard import Bug, guarded
+from channelmix.guard import WAITS, Bug, at_once, guarded
 from channelmix.hookspecs import Clock
 from channelmix.log import SecretMask, frames, get_logger
 
@@ -121,9 +121,30 @@ class Dispatch:
         Raises: what the plugin named (`PluginError`), `PluginFault` for its bug, `Paused`, and
         `NotFound` if there is no such plugin or it does not implement the hook.
         """
+        if hook_name not in WAITS:
+            return self.pure(plugin_name, hook_name, request)
+        return await self._call(self._one(plugin_name, hook_name), hook_name, request)
+
+    def pure(self, plugin_name: str, hook_name: str, request: object) -> Any:
+        """Ask the plugin or channel of that name for what takes no waiting.
+
+        Raises: as `addressed`.
+        """
+        one = self._one(plugin_name, hook_name)
+        self._breakers.admit(plugin_name, hook_name)
+        call = self._calls.get(one) or self._noted(one, hook_name)
+        started = perf_counter()
+        try:
+            value = at_once(one.function, hook_name, request, call)
+        except (PluginError, Bug) as error:
+            raise self._failed(one, hook_name, error, perf_counter() - started) from error.__cause__
+        self._breakers.well(plugin_name, hook_name)
+        return value
+
+    def _one(self, plugin_name: str, hook_name: str) -> pluggy.HookImpl:
         one = self._registry.implementation(plugin_name, hook_name)
         if one is not None:
-            return await self._call(one, hook_name, request)
+            return one
         if self._registry.get(plugin_name) is None:
             raise NotFound(f"no channel or plugin {plugin_name!r} is running")
         raise NotFound(f"{plugin_name} does not implement {hook_name}")
@@ -193,15 +214,21 @@ class Dispatch:
         started = perf_counter()
         try:
             value = await guarded(one.function, hook, request, self._deadlines.get(hook), call)
-        except PluginError as error:
-            self._breakers.well(one.plugin_name, hook)
-            error.args = tuple(self._mask.text(str(word)) for word in error.args)
-            raise
-        except Bug as bug:
-            self._note(one, hook, bug, perf_counter() - started)
-            raise PluginFault(f"{one.plugin_name}.{hook}: {bug}") from bug.__cause__
+        except (PluginError, Bug) as error:
+            raise self._failed(one, hook, error, perf_counter() - started) from error.__cause__
         self._breakers.well(one.plugin_name, hook)
         return value
+
+    def _failed(
+        self, one: pluggy.HookImpl, hook: str, error: PluginError | Bug, seconds: float
+    ) -> PluginError | PluginFault:
+        """Note how a call failed, and return what its caller is told."""
+        if isinstance(error, PluginError):
+            self._breakers.well(one.plugin_name, hook)
+            error.args = tuple(self._mask.text(str(word)) for word in error.args)
+            return error
+        self._note(one, hook, error, seconds)
+        return PluginFault(f"{one.plugin_name}.{hook}: {error}")
 
     def _noted(self, one: pluggy.HookImpl, hook: str) -> Call:
         call = self._calls[one] = self.calling.call(one.plugin_name, hook)

@@ -16,7 +16,8 @@ from channelmix.registry import HOOKS
 GRACE = 2.0
 """How long a hook may clean up after its deadline, in seconds; then it is let go."""
 
-_WAITS = {name for name, method in HOOKS.items() if iscoroutinefunction(method)}
+WAITS = frozenset(name for name, method in HOOKS.items() if iscoroutinefunction(method))
+"""The asynchronous hooks; the others are pure, and never wait."""
 _RETURNS = {name: get_type_hints(method)["return"] for name, method in HOOKS.items()}
 
 
@@ -31,7 +32,7 @@ class _CancelledByHost(BaseException):
 async def guarded(
     function: Callable[[Any], Any], hook: str, request: object, deadline: float | None, call: Call
 ) -> Any:
-    """Call one implementation; `deadline` is in seconds and holds for asynchronous hooks.
+    """Call one implementation of an asynchronous hook; `deadline` is in seconds.
 
     `call` is told when a step of the plugin's own code begins and ends.
 
@@ -39,17 +40,31 @@ async def guarded(
     it may do. If the host cancels the call, that counts, whatever the plugin makes of it.
     """
     try:
-        if hook in _WAITS:
-            value = await _finished(function(request), deadline, call)
-        else:
-            value = _at_once(function, request, call)
-        return _checked(hook, value)
+        return _checked(hook, await _finished(function(request), deadline, call))
     except (PluginError, Bug, KeyboardInterrupt, GeneratorExit):
         raise
     except _CancelledByHost:
         raise asyncio.CancelledError from None
     except BaseException as error:  # SystemExit and a CancelledError of its own making as well
-        raise Bug(f"{type(error).__name__} at {frames(error)[-1]}") from error
+        raise _bug(error) from error
+
+
+def at_once(function: Callable[[Any], Any], hook: str, request: object, call: Call) -> Any:
+    """Call one implementation of a pure hook. Raises: as `guarded`, but the host cannot cancel."""
+    call.now[0] = call.row
+    try:
+        value = function(request)
+    except (PluginError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise _bug(error) from error
+    finally:
+        call.now[0] = 0
+    return _checked(hook, value)
+
+
+def _bug(error: BaseException) -> Bug:
+    return Bug(f"{type(error).__name__} at {frames(error)[-1]}")
 
 
 def _checked(hook: str, value: Any) -> Any:
@@ -58,14 +73,6 @@ def _checked(hook: str, value: Any) -> Any:
         return value
     name = getattr(wanted, "__name__", str(wanted))
     raise Bug(f"returned {type(value).__name__} instead of {name}")
-
-
-def _at_once(function: Callable[[Any], Any], request: object, call: Call) -> Any:
-    call.now[0] = call.row
-    try:
-        return function(request)
-    finally:
-        call.now[0] = 0
 
 
 async def _finished(coroutine: Coroutine[Any, Any, Any], deadline: float | None, call: Call) -> Any:

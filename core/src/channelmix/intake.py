@@ -44,7 +44,7 @@ class Intake:
     """Counts what a network charges for pushing: to which channel, how much."""
     channels: Sequence[Channel]
     """Those of the app; the first that takes part is asked about the app's requests."""
-    _pending: list[tuple[Sequence[RawEvent], asyncio.Future[None]]] = field(
+    _pending: list[tuple[Sequence[journal.Routed], asyncio.Future[None]]] = field(
         factory=list, init=False
     )
     _flusher: asyncio.Task[None] | None = field(default=None, init=False)
@@ -75,7 +75,7 @@ class Intake:
     async def _receive(self, asked: str, request: WebhookRequest) -> WebhookResponse:
         """Let one channel of the app authenticate and split a request, and store the events."""
         try:
-            received: Received = await self.dispatch.addressed(asked, "receive", request)
+            received: Received = self.dispatch.pure(asked, "receive", request)
         except (PluginError, PluginFault) as error:
             get_logger(app=self.app).error("webhook.failed", error=str(error))
             return WebhookResponse(status=500, body="the plugin of this app failed; see the log")
@@ -83,39 +83,39 @@ class Intake:
             get_logger(app=self.app).warning("webhook.refused", why=received.refused)
             return received.response
         if received.payload is not None:
-            await self._append(await self._split(asked, received.payload))
+            await self._append(self._split(asked, received.payload))
         return received.response
 
-    async def _split(self, asked: str, body: bytes) -> list[RawEvent]:
-        """Cut a payload into routed events; one that cannot be cut is one event."""
+    def _split(self, asked: str, body: bytes) -> list[journal.Routed]:
+        """Cut a payload into events; one that cannot be cut is one event."""
         if not self.registry.implements(asked, "split"):
-            return [RawEvent(key=_digest(body), body=body, channel=asked)]
+            return [(asked, RawEvent(key=_digest(body), body=body))]
         try:
-            return await self.cut(asked, body)
+            return self.cut(asked, body)
         except (PluginError, PluginFault):
             # Its key must be none that a plugin gives: a part may well be hashed the same way.
             key = f"{journal.UNSPLIT}:{_digest(body)}"
-            return [RawEvent(key=key, body=body, channel=asked, source=journal.UNSPLIT)]
+            return [(asked, RawEvent(key=key, body=body, source=journal.UNSPLIT))]
 
-    async def cut(self, asked: str, body: bytes) -> list[RawEvent]:
+    def cut(self, asked: str, body: bytes) -> list[journal.Routed]:
         """Let a channel of the app cut a payload; each event is routed to its own channel.
 
-        Raises: `PluginError`, `PluginFault`, `Paused`, `NotFound`, as `Dispatch.addressed`.
+        Raises: `PluginError`, `PluginFault`, `Paused`, `NotFound`, as `Dispatch.pure`.
         """
-        routed = []
-        for event in await self._told(asked, body):
+        routed: list[journal.Routed] = []
+        for event in self._told(asked, body):
             name = self._route(asked, event.account)
-            parts = await self._again(asked, name, event)
-            routed += [_routed(one, name) for one in parts]
+            parts = self._again(asked, name, event)
+            routed += [(name, one) for one in parts]
         return routed
 
-    async def _told(self, asked: str, body: bytes) -> tuple[RawEvent, ...]:
-        told: Split = await self.dispatch.addressed(asked, "split", Payload(body=body))
+    def _told(self, asked: str, body: bytes) -> tuple[RawEvent, ...]:
+        told: Split = self.dispatch.pure(asked, "split", Payload(body=body))
         if wrong := [one for one in told.events if not isinstance(one, RawEvent)]:
             raise PluginFault(f"{asked}.split: returned a {type(wrong[0]).__name__} as an event")
         return told.events
 
-    async def _again(self, asked: str, owner: str, event: RawEvent) -> tuple[RawEvent, ...]:
+    def _again(self, asked: str, owner: str, event: RawEvent) -> tuple[RawEvent, ...]:
         """Let the owner's plugin cut what belongs to it, where that is another network's.
 
         An app can serve several networks, and each knows its own events best.
@@ -124,7 +124,7 @@ class Intake:
         if other is None or type(other) is type(self.registry.get(asked)):
             return (event,)
         try:
-            return await self._told(owner, event.body)
+            return self._told(owner, event.body)
         except (PluginError, PluginFault, Paused, NotFound):
             return (event,)
 
@@ -132,7 +132,7 @@ class Intake:
         """Return the channel that has an account; what names none goes to the one asked."""
         return self._accounts.get(account, "") if account else asked
 
-    async def _append(self, events: Sequence[RawEvent]) -> None:
+    async def _append(self, events: Sequence[journal.Routed]) -> None:
         """Store events durably, together with whatever else is waiting to be stored."""
         future = asyncio.get_running_loop().create_future()
         self._pending.append((events, future))
@@ -170,24 +170,14 @@ class Intake:
 
     def _store(self, connection: sa.Connection, arrival: journal.Arrival) -> None:
         """Store what arrived and count what it costs, in one transaction."""
+        dear = [(channel, event) for channel, event in arrival.events if event.cost > 0]
         costs: defaultdict[str, float] = defaultdict(float)
-        for event in journal.fresh(connection, arrival, lambda event: event.cost > 0):
-            costs[event.channel] += event.cost
+        if dear:
+            for channel, event in journal.fresh(connection, arrival.scope, dear):
+                costs[channel] += event.cost
         journal.append(connection, arrival)
         for channel, cost in sorted(costs.items()):
             self.charge(connection, channel, cost)
-
-
-def _routed(event: RawEvent, channel: str) -> RawEvent:
-    """Return what a plugin has filled in, for a channel; `evolve` takes five times as long."""
-    return RawEvent(
-        key=event.key,
-        body=event.body,
-        account=event.account,
-        source=event.source,
-        cost=event.cost,
-        channel=channel,
-    )
 
 
 def _digest(body: bytes) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import (
-    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -77,7 +76,7 @@ class Pipeline:
     owner: str
     unavailable: Callable[[], Collection[str]]
     """Channels whose events must wait, because their plugin is not there."""
-    cut: Callable[[RawEvent], Awaitable[Sequence[RawEvent]]]
+    cut: Callable[[RawEvent], Sequence[journal.Routed]]
     """Cuts a payload that was stored whole into routed events."""
     poison: Mapping[int, str] = field(factory=dict)
     """Events that are not to be read, and why: see `Desk.poison`."""
@@ -95,7 +94,7 @@ class Pipeline:
         )
         if not events:
             return 0
-        works: Sequence[applying.Work] = [await self._read(event) for event in events]
+        works: Sequence[applying.Work] = [self._read(event) for event in events]
         asked = self._ask(works)
         if asked:
             await asyncio.wait([one.task for one in asked.values()], timeout=PATIENCE)
@@ -121,7 +120,7 @@ class Pipeline:
         )
         self.bell.ring(Topic.FEED, *{topic for work in works for topic in _topics(work)})
 
-    async def _read(self, event: RawEvent) -> applying.Work:
+    def _read(self, event: RawEvent) -> applying.Work:
         """Ask the channel's plugin what one event means, or into what a whole payload is cut."""
         hook = "split" if event.source == journal.UNSPLIT else "ingest"
         if not event.channel:
@@ -131,21 +130,21 @@ class Pipeline:
             why = f"channel {event.channel} is not configured"
             return applying.Work(event=event, failed=(Fate.UNROUTED, why))
         try:
-            return await self._told(event, hook)
+            return self._told(event, hook)
         except (PluginError, PluginFault, NotFound) as error:
             return applying.Work(event=event, failed=(Fate.QUARANTINED, str(error)))
 
-    async def _told(self, event: RawEvent, hook: str) -> applying.Work:
+    def _told(self, event: RawEvent, hook: str) -> applying.Work:
         """Let the channel's plugin read an event, or cut it.
 
-        Raises: as `Dispatch.addressed`; `PluginFault` also for what must not be read again.
+        Raises: as `Dispatch.pure`; `PluginFault` also for what must not be read again.
         """
         if event.id in self.poison:
             raise PluginFault(self.poison[event.id])
         with self.dispatch.calling.reading(event.id):
             if hook == "split":
-                return applying.Work(event=event, parts=tuple(await self.cut(event)))
-            told: Ingested = await self.dispatch.addressed(event.channel, hook, event)
+                return applying.Work(event=event, parts=tuple(self.cut(event)))
+            told: Ingested = self.dispatch.pure(event.channel, hook, event)
         if wrong := [one for one in told.inbounds if not isinstance(one, KINDS)]:
             kind = type(wrong[0]).__name__
             raise PluginFault(f"{event.channel}.ingest: returned a {kind} as an inbound")

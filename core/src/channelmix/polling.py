@@ -187,7 +187,7 @@ class Poller:
             scope=name,
             app=self.settings.app,
             road=Road.POLL,
-            events=[evolve(one, channel=name, source=source) for one in polled.events],
+            events=[(name, evolve(one, source=source)) for one in polled.events],
             at=now,
         )
 

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from types import coroutine
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl
 
-from attrs import field, frozen
 from channelmix.errors import NotFound, StoreError
 from channelmix.records import WebhookRequest, WebhookResponse
 from channelmix.settings import Settings
@@ -23,12 +31,13 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = tuple[WebhookResponse, Mapping[str, str]]
+"""What is answered, and its headers but for type and length."""
 
 WEBHOOKS = "/webhooks/"
 HEALTH = "/healthz"
 BODY_SECONDS = 30.0
 RETRY_AFTER_SECONDS = 10
-_LATE = "the body is late"
 
 
 class WebDesk(Protocol):
@@ -51,14 +60,6 @@ class WebDesk(Protocol):
         """
 
 
-@frozen(kw_only=True)
-class _Answer:
-    status: int
-    body: str = ""
-    content_type: str = "text/plain; charset=utf-8"
-    headers: Mapping[str, str] = field(factory=dict)
-
-
 class _TooLarge(Exception):
     """The body is over the limit; what is left of it stays unread."""
 
@@ -77,36 +78,36 @@ def app(desk: WebDesk, *, body_seconds: float = BODY_SECONDS) -> Application:
             raise NotImplementedError(f"channelmix-web speaks http, not {scope['type']}")
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path == HEALTH:
-            answer: _Answer | None = await _healthz(desk, scope["method"])
+            answer: Answer | None = await _healthz(desk, scope["method"])
         elif path.startswith(WEBHOOKS):
             name = path.removeprefix(WEBHOOKS)
             answer = await _webhook(desk, name, scope, receive, body_seconds)
         else:
-            answer = _Answer(status=404, body="No such address.")
+            answer = _plain(404, "No such address.")
         if answer is not None:
-            await _send(send, answer)
+            await _send(send, *answer)
 
     return application
 
 
-async def _healthz(desk: WebDesk, method: str) -> _Answer:
+async def _healthz(desk: WebDesk, method: str) -> Answer:
     if method not in ("GET", "HEAD"):
         return _not_allowed("GET, HEAD")
     try:
         health = await desk.health()
     except StoreError:  # its text may name files and hosts, and this address is public
         health = {"status": "store unavailable"}
-    return _Answer(
+    response = WebhookResponse(
         status=200 if health["status"] == "ok" else 503,
         body=json.dumps(health, default=str),
         content_type="application/json",
-        headers={"cache-control": "no-store"},
     )
+    return response, {"cache-control": "no-store"}
 
 
 async def _webhook(
     desk: WebDesk, name: str, scope: Scope, receive: Receive, seconds: float
-) -> _Answer | None:
+) -> Answer | None:
     if scope["method"] not in ("GET", "POST"):
         return _not_allowed("GET, POST")
     headers = _first(
@@ -129,34 +130,42 @@ async def _webhook(
     return await _ask(desk, name, request)
 
 
-async def _ask(desk: WebDesk, name: str, request: WebhookRequest) -> _Answer:
+async def _ask(desk: WebDesk, name: str, request: WebhookRequest) -> Answer:
     try:
-        response = await desk.receive(name, request)
+        return await desk.receive(name, request), {}
     except NotFound:
-        return _Answer(status=404, body="No such app.")
+        return _plain(404, "No such app.")
     except StoreError:
         retry = {"retry-after": str(RETRY_AFTER_SECONDS)}
-        return _Answer(status=503, body="Not stored; send it again.", headers=retry)
-    return _Answer(status=response.status, body=response.body, content_type=response.content_type)
+        return _plain(503, "Not stored; send it again.", retry)
 
 
 async def _in_time(reading: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Await what is nearly always there already: a bare timer costs a tenth of a timeout scope.
+    """Await what is nearly always there already: only if it has to wait is there a time limit.
 
     Raises: `TimeoutError`.
     """
-    task = asyncio.current_task()
-    if task is None:  # pragma: no cover - an application runs in a task
-        return await reading
-    timer = asyncio.get_running_loop().call_later(seconds, task.cancel, _LATE)
     try:
-        return await reading
-    except asyncio.CancelledError as cancelled:
-        if _LATE not in cancelled.args or task.uncancel():  # the host cancels, it as well
-            raise
-        raise TimeoutError from None
-    finally:
-        timer.cancel()
+        waits_for = reading.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    async with asyncio.timeout(seconds):
+        return await _rest(reading, waits_for)
+
+
+@coroutine
+def _rest(reading: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, None, T]:
+    """Go on with a coroutine that has begun to wait."""
+    try:
+        while True:
+            try:
+                yield waits_for
+            except BaseException as thrown:  # noqa: BLE001 - it is passed on
+                waits_for = reading.throw(thrown)
+            else:
+                waits_for = reading.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
 
 
 async def _body(receive: Receive, limit: int, announced: int) -> bytes | None:
@@ -180,21 +189,26 @@ def _first(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return dict(reversed(pairs))
 
 
-def _not_allowed(allowed: str) -> _Answer:
-    return _Answer(status=405, body="Method not allowed.", headers={"allow": allowed})
+def _plain(status: int, body: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return WebhookResponse(status=status, body=body), headers or {}
 
 
-def _closing(status: int, body: str) -> _Answer:
+def _not_allowed(allowed: str) -> Answer:
+    return _plain(405, "Method not allowed.", {"allow": allowed})
+
+
+def _closing(status: int, body: str) -> Answer:
     """Refuse a body that is not read to its end: the connection is of no more use."""
-    return _Answer(status=status, body=body, headers={"connection": "close"})
+    return _plain(status, body, {"connection": "close"})
 
 
-async def _send(send: Send, answer: _Answer) -> None:
-    body = answer.body.encode()
+async def _send(send: Send, response: WebhookResponse, more: Mapping[str, str]) -> None:
+    body = response.body.encode()
     headers = [
-        (b"content-type", answer.content_type.encode()),
+        (b"content-type", response.content_type.encode()),
         (b"content-length", b"%d" % len(body)),
-        *((key.encode(), value.encode()) for key, value in answer.headers.items()),
     ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if more:
+        headers += [(key.encode(), value.encode()) for key, value in more.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -29,7 +29,7 @@ from channelmix.store import schema as s
 from channelmix.store.dialect import in_trouble, upsert
 from channelmix.store.echoes import echoed, match_echoes
 from channelmix.store.feed import Fresh
-from channelmix.store.journal import Settled
+from channelmix.store.journal import Routed, Settled
 from channelmix.store.types import clean
 
 
@@ -39,8 +39,8 @@ class Work:
 
     event: RawEvent
     inbounds: tuple[Inbound, ...] = ()
-    parts: tuple[RawEvent, ...] = ()
-    """For a payload stored whole: the events it was cut into after all, each routed."""
+    parts: tuple[Routed, ...] = ()
+    """For a payload stored whole: the events it was cut into after all."""
     failed: tuple[Fate, str] | None = None
     """Quarantined or unrouted, and why; then there are no inbounds."""
     labels: Mapping[str, Sequence[tuple[str, Label]]] = field(factory=dict)

@@ -1,10 +1,17 @@
-"""The journal: raw events in, in one durable commit; leased to workers; settled with a fate."""
+"""The journal: raw events in, in one durable commit; leased to workers; settled with a fate.
+
+A delivery that comes again has the key of an event that is there. An event is *original* once it
+is known that none with its key came before. What is polled is mostly known, and of what costs
+something it must be known at once, so their keys are looked up when they arrive. What else is
+pushed is mostly new, and whoever pushes waits for our answer: it is written as it comes, at the
+end of the table, and told apart when it is leased; then what came again is taken out.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,35 +31,41 @@ LONGEST_KEY = 500
 """Characters. PostgreSQL indexes no text beyond some 2,700 bytes, and no delivery may fail."""
 
 
+Routed = tuple[str, RawEvent]
+"""An event, and before it the channel it belongs to: nothing where none has its account."""
+
+
 @frozen(kw_only=True)
 class Arrival:
-    """The events of one poll, or of deliveries that came together, already routed to channels."""
+    """The events of one poll, or of deliveries that came together."""
 
     scope: str
     app: str
     road: Road
-    events: Sequence[RawEvent]
+    events: Sequence[Routed]
     at: datetime
     """When they were there to be stored: of what came together, the same for all."""
     deliveries: int = 1
 
 
+_ORIGINAL = s.raw_events.c.original == sa.true()
 _APPEND = inserting(
     lambda insert: (
         insert(s.raw_events)
-        .on_conflict_do_nothing(index_elements=["scope", "key"])
+        .on_conflict_do_nothing(index_elements=["scope", "key"], index_where=_ORIGINAL)
         .execution_options(preserve_rowcount=True)
     )
 )
 _COUNT = s.intake.insert()
 
 
-def append(connection: sa.Connection, arrival: Arrival) -> int:
-    """Store what arrived, each event once; return how many were new.
+def append(connection: sa.Connection, arrival: Arrival) -> None:
+    """Store what arrived.
 
-    A delivery that comes again counts as arrived, and is not stored again.
+    A delivery that comes again counts as arrived, and is not stored again: it is left out here
+    or, if it was pushed, taken out when it is leased.
     """
-    rows = [_row(arrival, event) for event in arrival.events]
+    rows = [_row(arrival, channel, event) for channel, event in arrival.events]
     stored = run(connection, _APPEND[connection.dialect.name], rows) if rows else 0
     count = {
         "scope": arrival.scope,
@@ -66,23 +79,19 @@ def append(connection: sa.Connection, arrival: Arrival) -> int:
     _seen(connection, arrival)
     if stored:
         announce(connection)
-    return stored
 
 
-def fresh(
-    connection: sa.Connection, arrival: Arrival, wanted: Callable[[RawEvent], bool]
-) -> list[RawEvent]:
-    """Return those of the events about to be stored that are `wanted` and not known yet."""
-    found = {_short(event.key): event for event in arrival.events if wanted(event)}
+def fresh(connection: sa.Connection, scope: str, dear: Sequence[Routed]) -> list[Routed]:
+    """Return those of the events about to be stored, all with a cost, that are not known yet."""
+    found = {_short(event.key): (channel, event) for channel, event in dear}
     raw = s.raw_events.c
-    if found:
-        known = sa.select(raw.key).where(raw.scope == arrival.scope, raw.key.in_(list(found)))
-        for key in connection.execute(known).scalars():
-            del found[key]
+    known = sa.select(raw.key).where(raw.scope == scope, raw.key.in_(list(found)), _ORIGINAL)
+    for key in connection.execute(known).scalars():
+        del found[key]
     return list(found.values())
 
 
-def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[RawEvent]) -> None:
+def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[Routed]) -> None:
     """Store the parts of a payload that was stored whole, as if it had been cut on arrival."""
     raw = s.raw_events
     row = connection.execute(sa.select(raw.c.scope, raw.c.app).where(raw.c.id == whole.id)).one()
@@ -92,18 +101,19 @@ def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[Raw
     append(connection, arrival)
 
 
-def _row(arrival: Arrival, event: RawEvent) -> dict[str, Any]:
+def _row(arrival: Arrival, channel: str, event: RawEvent) -> dict[str, Any]:
     """Turn an event into a row."""
     return {
         "scope": arrival.scope,
         "key": _short(event.key),
         "app": arrival.app,
-        "channel": event.channel or None,
+        "channel": channel or None,
         "account": event.account,
         "source": event.source,
         "road": arrival.road,
         "body": event.body,
         "received_at": arrival.at,
+        "original": arrival.road is Road.POLL or event.cost > 0,
     }
 
 
@@ -134,13 +144,13 @@ def _seen(connection: sa.Connection, arrival: Arrival) -> None:
     Receivers would otherwise wait for each other at its row, commit by commit.
     """
     now = {"before": arrival.at - SEEN, "now": arrival.at}
-    for name in sorted({event.channel for event in arrival.events} - {""}):
+    for name in sorted({channel for channel, _ in arrival.events} - {""}):
         run(connection, _HEARD[arrival.road], {"channel": name, **now})
 
 
 _EVENT = ("id", "key", "body", "account", "source", "road", "channel", "received_at")
 _UNSETTLED = (
-    sa.select(*(s.raw_events.c[name] for name in _EVENT))
+    sa.select(*(s.raw_events.c[name] for name in (*_EVENT, "scope", "original")))
     .where(
         s.raw_events.c.settled == sa.false(),
         sa.or_(s.raw_events.c.channel.is_(None), ~among("without", s.raw_events.c.channel)),
@@ -148,7 +158,23 @@ _UNSETTLED = (
     .order_by(s.raw_events.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
-_LEASING = leases.Leasing.of(s.raw_events, _UNSETTLED, attempts=s.raw_events.c.attempts + 1)
+_LEASING = leases.Leasing.of(
+    s.raw_events, _UNSETTLED, attempts=s.raw_events.c.attempts + 1, original=True
+)
+_known = s.raw_events.alias()
+_KNOWN = (
+    sa.select(s.raw_events.c.id)
+    .join(
+        _known,
+        sa.and_(
+            _known.c.scope == s.raw_events.c.scope,
+            _known.c.key == s.raw_events.c.key,
+            _known.c.original == sa.true(),
+        ),
+    )
+    .where(among("ids", s.raw_events.c.id))
+)
+_TAKE_OUT = s.raw_events.delete().where(among("ids", s.raw_events.c.id))
 
 
 def lease(
@@ -160,11 +186,41 @@ def lease(
     limit: int,
     without: Collection[str] = (),
 ) -> list[RawEvent]:
-    """Lease unsettled events, oldest first, none of the channels in `without`."""
-    rows = _LEASING.take(
-        connection, owner=owner, now=now, hold=hold, limit=limit, without=list(without)
-    )
-    return [to_event(row) for row in rows]
+    """Lease unsettled events, oldest first, none of the channels in `without`.
+
+    What came again is taken out. Nothing: nothing is left that could be leased.
+    """
+    wanted = {"limit": limit, "without": list(without)}
+    while rows := _LEASING.find(connection, owner, now, **wanted):
+        again = _came_again(connection, [row for row in rows if not row.original])
+        _take_out(connection, [row for row in rows if row.id in again], now)
+        if left := [row for row in rows if row.id not in again]:
+            _LEASING.give(connection, left, owner, now + hold)
+            return [to_event(row) for row in left]
+    return []
+
+
+def _came_again(connection: sa.Connection, rows: Sequence[Any]) -> set[int]:
+    """Return which of `rows` have the key of an event that is known, or of one before them.
+
+    Where another process leases one with the same key at this moment, the later of the two
+    commits fails, because keys of originals are unique, and is tried again.
+    """
+    if not rows:
+        return set()
+    again = {row.id for row in fetch(connection, _KNOWN, {"ids": [row.id for row in rows]})}
+    firsts = {(row.scope, row.key): row.id for row in reversed(rows)}
+    return again | {row.id for row in rows} - set(firsts.values())
+
+
+def _take_out(connection: sa.Connection, rows: Sequence[Any], now: datetime) -> None:
+    """Delete what came again, and count it as what was not stored."""
+    if not rows:
+        return
+    run(connection, _TAKE_OUT, {"ids": [row.id for row in rows]})
+    for (scope, road), many in sorted(Counter((row.scope, row.road) for row in rows).items()):
+        count = {"scope": scope, "road": road, "at": now}
+        run(connection, _COUNT, {**count, "deliveries": 0, "events": 0, "stored": -many})
 
 
 def to_event(row: Any) -> RawEvent:

@@ -61,21 +61,17 @@ class Leasing:
             attrgetter(*(column.name for column in key)),
         )
 
-    def take(
-        self,
-        connection: sa.Connection,
-        *,
-        owner: str,
-        now: datetime,
-        hold: timedelta,
-        **parameters: Any,
-    ) -> list[Any]:
-        """Lease what nobody else has, and return it; `parameters` are those of the query."""
-        wanted = {"owner": owner, "now": now, **parameters}
-        rows = list(fetch(connection, self.free, wanted))
-        if rows:
-            run(connection, self.lease, self.taking(rows, owner, now + hold))
-        return rows
+    def find(
+        self, connection: sa.Connection, owner: str, now: datetime, **parameters: Any
+    ) -> Sequence[Any]:
+        """Return rows that nobody else has; `parameters` are those of the query."""
+        return fetch(connection, self.free, {"owner": owner, "now": now, **parameters})
+
+    def give(
+        self, connection: sa.Connection, rows: Sequence[Any], owner: str, until: datetime
+    ) -> None:
+        """Lease rows that were found in this transaction."""
+        run(connection, self.lease, self.taking(rows, owner, until))
 
     def taking(self, rows: Sequence[Any], owner: str, until: datetime) -> dict[str, Any]:
         """Return the parameters of `lease` that give `rows` to `owner`."""

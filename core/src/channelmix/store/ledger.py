@@ -32,7 +32,7 @@ class Ledger:
     arrived: int
     """Events that were delivered or polled, repeated ones too."""
     repeated: int
-    """Of these, deliveries that had come before."""
+    """Of these, deliveries that had come before; of what was pushed, once a worker has it."""
     stored: int
     settled: int
     unsettled: int

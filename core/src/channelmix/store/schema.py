@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    true,
 )
 
 from channelmix.store.types import Id, Json, String, Time, Word
@@ -53,10 +54,19 @@ raw_events = Table(
     Column("road", Word, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Time, nullable=False),
+    # It is known that none with its key came before: see `journal`.
+    Column("original", Boolean, nullable=False, server_default=true()),
     Column("settled", Boolean, nullable=False, server_default=false()),
     *_lease(),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    UniqueConstraint("scope", "key"),
+)
+Index(
+    "uq_raw_events_original",
+    raw_events.c.scope,
+    raw_events.c.key,
+    unique=True,
+    sqlite_where=raw_events.c.original == true(),
+    postgresql_where=raw_events.c.original == true(),
 )
 Index(
     "ix_raw_events_unsettled",
@@ -65,7 +75,7 @@ Index(
     postgresql_where=raw_events.c.settled == false(),
 )
 
-intake = Table(  # one row for each commit and scope: what came, what of it was new
+intake = Table(  # a row for each commit and scope: what came, and what the journal has of it
     "intake",
     metadata,
     Column("id", Id, primary_key=True),

@@ -95,13 +95,13 @@ def install(points: Failpoints) -> None:
 
 
 def _after(owner: Any, name: str, come_by: Callable[[], object]) -> None:
-    """Come by when a function has done something."""
+    """Come by when a function has done something: what it then returns is not empty, or None."""
     original = getattr(owner, name)
 
     @wraps(original)
     def wrapped(*args: Any, **options: Any) -> Any:
         done = original(*args, **options)
-        if done:
+        if done is None or done:
             come_by()
         return done
 
@@ -124,9 +124,9 @@ def _wait_after(owner: Any, name: str, come_by: Callable[[], object]) -> None:
 def _around_reading(points: Failpoints) -> None:
     original = Pipeline._read
 
-    async def reading(self: Pipeline, event: Any) -> Any:
+    def reading(self: Pipeline, event: Any) -> Any:
         points.passed(("leasing", "leased, not read"))
-        return await original(self, event)
+        return original(self, event)
 
     Pipeline._read = reading  # type: ignore[method-assign]  # this process is there to be killed
 

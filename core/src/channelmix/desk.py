@@ -306,8 +306,8 @@ class Desk:
             raise NotFound(f"there is no app {app}")
         return await intake.receive(request)
 
-    def cut(self, whole: RawEvent) -> list[journal.Routed]:
-        """Cut a payload that was stored whole into events, routed by its app's channels.
+    def cut(self, whole: RawEvent) -> list[tuple[str, RawEvent]]:
+        """Cut a payload that was stored whole into events, each with the channel it belongs to.
 
         Raises: as `Intake.cut`.
         """

@@ -183,7 +183,7 @@ async def metered_desk(open_desk: Any, metered: Any, clock: FakeClock) -> AsyncI
 
 async def test_what_is_pushed_is_counted_once_and_never_turned_away(metered_desk, push):
     budget = metered_desk.registry.get("x").services.budget
-    dear = [{"id": f"c{number}", "by": "eva", "cost": 4.0} for number in range(3)]
+    dear = [{"id": f"c{number}\0", "by": "eva", "cost": 4.0} for number in range(3)]
     await push(metered_desk, dear[0], {"id": "free", "by": "eva"}, app="x")
     await push(metered_desk, dear[0], app="x")
     assert (await budget.state()).spent == 4

@@ -232,6 +232,58 @@ async def test_a_bug_becomes_a_fault_that_names_plugin_and_hook(
     assert task.cancelling() == 0
 
 
+class Shy:
+    """A value that runs code of its own when it is only asked for its class."""
+
+    @property  # type: ignore[misc]  # that it is no class is the point
+    def __class__(self) -> Any:
+        raise RuntimeError("not here")
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (ValueError("x"), "ValueError at test_dispatch.py:"),
+        (SystemExit(1), "SystemExit at"),
+        (asyncio.CancelledError(), "CancelledError at"),
+        ("yes", "returned str instead of"),
+        (Shy(), "RuntimeError at"),
+    ],
+    ids=["raises", "exits", "cancels", "wrong type", "shy"],
+)
+@pytest.mark.parametrize("hook_name", ["classify", "ingest"])
+async def test_a_bug_of_either_colour_becomes_a_fault(act: Any, says: str, hook_name: str) -> None:
+    def acting() -> Any:
+        if isinstance(act, BaseException):
+            raise act
+        return act
+
+    async def acting_later() -> Any:
+        return acting()
+
+    desk = Desk()
+    desk.add("a", *((acting, Pure) if hook_name == "ingest" else (acting_later, Acting)))
+    request = RawEvent(key="1", body=b"") if hook_name == "ingest" else CLASSIFY
+    with pytest.raises(PluginFault, match=f"^a.{hook_name}: {says}"):
+        await desk.dispatch.addressed("a", hook_name, request)
+
+
+async def test_an_error_of_the_contract_keeps_what_led_to_it() -> None:
+    desk = Desk()
+
+    def translating() -> Any:
+        try:
+            int("x")
+        except ValueError:
+            raise InvalidPayload("no x")  # noqa: B904 - as plugins do
+
+    desk.add("a", translating, Pure)
+    with pytest.raises(InvalidPayload) as caught:
+        desk.dispatch.pure("a", "ingest", RawEvent(key="1", body=b""))
+    assert isinstance(caught.value.__context__, ValueError)
+    assert not caught.value.__suppress_context__
+
+
 @pytest.mark.parametrize("error", [RetryLater("x"), Uncertain("x"), InvalidPayload("x")])
 async def test_an_error_of_the_contract_passes_untouched_and_is_no_fault(
     error: Exception,

@@ -184,16 +184,17 @@ async def one_ticket_holds_both(meeting: Meeting) -> None:
 
 
 async def test_a_delivery_that_two_workers_lease_twice_at_once_is_one(meeting: Meeting) -> None:
-    """Neither sees that the other has it; the unique key of originals does."""
+    """Neither sees that the other has it, and nobody waits: it is left until that is known."""
     again = [("toy", RawEvent(key="again", body=b"{}"))]
     came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=again, at=NOW)
     for _ in range(2):
         await meeting.one.write(lambda c: journal.append(c, came))
     lease = partial(journal.lease, now=NOW, hold=MINUTE, limit=1)
     first, second = await meeting.both(partial(lease, owner="one"), partial(lease, owner="two"))
-    assert meeting.waited
+    assert meeting.waited is meeting.shares_file
     assert ([event.key for event in first], second) == (["again"], [])
-    assert len(await meeting.rows(s.raw_events)) == 1
+    assert await meeting.two.write(partial(lease, owner="two")) == []
+    assert [row.id for row in await meeting.rows(s.raw_events)] == [first[0].id]
 
 
 @pytest.mark.parametrize("backwards", [True, False])

@@ -38,8 +38,12 @@ def store(database):
     opened.close()
 
 
-def arrival(*keys, channel="toy"):
-    events = [(channel, RawEvent(key=key, body=b"{}")) for key in keys]
+def arrival(*keys, channel="toy", numbered=False):
+    """Events with these keys; `numbered` bodies tell the place of each."""
+    bodies = [str(n).encode() if numbered else b"{}" for n in range(len(keys))]
+    events = [
+        (channel, RawEvent(key=key, body=body)) for key, body in zip(keys, bodies, strict=True)
+    ]
     return journal.Arrival(scope="app", app="app", road=Road.PUSH, events=events, at=NOW)
 
 
@@ -204,11 +208,13 @@ async def counted(store):
 @pytest.mark.parametrize("road", Road)
 async def test_the_same_delivery_is_settled_once_and_counted_twice(store, road):
     for keys in (["a", "b"], ["b", "c", "c"]):
-        came = evolve(arrival(*keys), road=road)
+        came = evolve(arrival(*keys, numbered=True), road=road)
         await store.write(lambda c, came=came: journal.append(c, came))
     at_the_door = {Road.PUSH: 5, Road.POLL: 3}
     assert await counted(store) == (5, at_the_door[road], at_the_door[road])
-    assert [event.key for event in await store.write(leasing())] == ["a", "b", "c"]
+    leased = await store.write(leasing())
+    assert [event.key for event in leased] == ["a", "b", "c"]
+    assert [event.body for event in leased] == [b"0", b"1", b"1"], "the first of each is kept"
     assert await counted(store) == (5, 3, 3)
     await store.write(lambda c: journal.append(c, evolve(arrival("c", "d"), road=road)))
     later = NOW + timedelta(minutes=2)
@@ -225,11 +231,26 @@ async def test_what_only_came_again_hides_nothing_behind_it(store):
     assert await counted(store) == (6, 2, 2)
 
 
-async def test_a_key_is_told_apart_in_its_scope_alone(store):
-    for scope in ("app:one", "app:two"):
+async def test_a_key_is_told_apart_and_counted_in_its_scope_alone(store):
+    for scope in ("app:one", "app:two", "app:two"):
         came = evolve(arrival("a"), scope=scope)
         await store.write(lambda c, came=came: journal.append(c, came))
     assert len(await store.write(leasing())) == 2
+    table = s.intake.c
+    each = sa.select(table.scope, sa.func.sum(table.events), sa.func.sum(table.stored))
+    each = each.group_by(table.scope).order_by(table.scope)
+    rows = await store.read(lambda c: c.execute(each).all())
+    assert [tuple(row) for row in rows] == [("app:one", 1, 1), ("app:two", 2, 1)]
+
+
+async def test_a_backlog_of_what_came_again_is_taken_out_in_parts(store, monkeypatch):
+    monkeypatch.setattr(journal, "ROUNDS", 2)
+    await store.write(lambda c: journal.append(c, arrival("a")))
+    await store.write(leasing("other"))
+    await store.write(lambda c: journal.append(c, arrival(*"aaaaaab")))
+    assert await store.write(leasing(limit=2)) == []
+    assert await counted(store) == (8, 4, 4)
+    assert [event.key for event in await store.write(leasing(limit=2))] == ["b"]
 
 
 async def test_all_that_a_plugin_fills_in_comes_to_the_worker(store):

@@ -95,13 +95,13 @@ def install(points: Failpoints) -> None:
 
 
 def _after(owner: Any, name: str, come_by: Callable[[], object]) -> None:
-    """Come by when a function has done something: what it then returns is not empty, or None."""
+    """Come by when a function has done something; no cost is something, no event is not."""
     original = getattr(owner, name)
 
     @wraps(original)
     def wrapped(*args: Any, **options: Any) -> Any:
         done = original(*args, **options)
-        if done is None or done:
+        if done not in (0, []):
             come_by()
         return done
 

@@ -91,7 +91,7 @@ class Dispatch:
         )
 
     async def collect(self, hook_name: str, request: object) -> list[Outcome]:
-        """Ask all; the outcomes come in call order, without those that are paused.
+        """Ask all an asynchronous hook; the outcomes come in call order, without those paused.
 
         One after the other, because most never wait; those whose class says `slow = True` run
         beside the others.
@@ -136,8 +136,11 @@ class Dispatch:
         started = perf_counter()
         try:
             value = at_once(one.function, hook_name, request, call)
-        except (PluginError, Bug) as error:
-            raise self._failed(one, hook_name, error, perf_counter() - started) from error.__cause__
+        except PluginError as error:
+            self._named(one, hook_name, error)
+            raise
+        except Bug as bug:
+            raise self._note(one, hook_name, bug, perf_counter() - started) from bug.__cause__
         self._breakers.well(plugin_name, hook_name)
         return value
 
@@ -214,27 +217,25 @@ class Dispatch:
         started = perf_counter()
         try:
             value = await guarded(one.function, hook, request, self._deadlines.get(hook), call)
-        except (PluginError, Bug) as error:
-            raise self._failed(one, hook, error, perf_counter() - started) from error.__cause__
+        except PluginError as error:
+            self._named(one, hook, error)
+            raise
+        except Bug as bug:
+            raise self._note(one, hook, bug, perf_counter() - started) from bug.__cause__
         self._breakers.well(one.plugin_name, hook)
         return value
-
-    def _failed(
-        self, one: pluggy.HookImpl, hook: str, error: PluginError | Bug, seconds: float
-    ) -> PluginError | PluginFault:
-        """Note how a call failed, and return what its caller is told."""
-        if isinstance(error, PluginError):
-            self._breakers.well(one.plugin_name, hook)
-            error.args = tuple(self._mask.text(str(word)) for word in error.args)
-            return error
-        self._note(one, hook, error, seconds)
-        return PluginFault(f"{one.plugin_name}.{hook}: {error}")
 
     def _noted(self, one: pluggy.HookImpl, hook: str) -> Call:
         call = self._calls[one] = self.calling.call(one.plugin_name, hook)
         return call
 
-    def _note(self, one: pluggy.HookImpl, hook: str, bug: Bug, seconds: float) -> None:
+    def _named(self, one: pluggy.HookImpl, hook: str, error: PluginError) -> None:
+        """Take an error that the plugin named for a call that went well; no secret stays in it."""
+        self._breakers.well(one.plugin_name, hook)
+        error.args = tuple(self._mask.text(str(word)) for word in error.args)
+
+    def _note(self, one: pluggy.HookImpl, hook: str, bug: Bug, seconds: float) -> PluginFault:
+        """Log a fault, count it, and return what the caller is told."""
         cause = bug.__cause__ or bug
         self._log.error(
             "plugin_fault",
@@ -247,6 +248,7 @@ class Dispatch:
         # A pure hook has no breaker: it is quick, and what it cannot read is quarantined.
         if hook in self._deadlines:
             self._breakers.failed(one.plugin_name, hook, str(bug))
+        return PluginFault(f"{one.plugin_name}.{hook}: {bug}")
 
 
 def _who(one: pluggy.HookImpl, hook: str) -> dict[str, str]:

@@ -53,14 +53,13 @@ def at_once(function: Callable[[Any], Any], hook: str, request: object, call: Ca
     """Call one implementation of a pure hook. Raises: as `guarded`, but the host cannot cancel."""
     call.now[0] = call.row
     try:
-        value = function(request)
-    except (PluginError, KeyboardInterrupt, GeneratorExit):
+        return _checked(hook, function(request))
+    except (PluginError, Bug, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
         raise _bug(error) from error
     finally:
         call.now[0] = 0
-    return _checked(hook, value)
 
 
 def _bug(error: BaseException) -> Bug:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 
@@ -170,12 +169,7 @@ class Intake:
 
     def _store(self, connection: sa.Connection, arrival: journal.Arrival) -> None:
         """Store what arrived and count what it costs, in one transaction."""
-        dear = [(channel, event) for channel, event in arrival.events if event.cost > 0]
-        costs: defaultdict[str, float] = defaultdict(float)
-        if dear:
-            for channel, event in journal.fresh(connection, arrival.scope, dear):
-                costs[channel] += event.cost
-        journal.append(connection, arrival)
+        costs = journal.append(connection, arrival)
         for channel, cost in sorted(costs.items()):
             self.charge(connection, channel, cost)
 

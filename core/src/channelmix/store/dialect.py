@@ -21,9 +21,8 @@ from channelmix.store.types import Id, Kept, Rows, Word
 
 CHANNEL = "channelmix"
 """Where processes announce to each other that they have written."""
-COLLISIONS = frozenset({"40001", "40P01", "23505"})
-"""PostgreSQL, Appendix A (error codes): serialization failure, deadlock, unique violation (what is
-looked for first and then written was written by another transaction in between)."""
+COLLISIONS = frozenset({"40001", "40P01"})
+"""PostgreSQL, Appendix A (error codes): serialization failure, deadlock."""
 TROUBLE = frozenset({"08", "40", "53", "57", "58"})
 """The same, classes: connection, rollback, resources, operator, system."""
 LOCK_TIMEOUT = "55P03"

@@ -4,13 +4,14 @@ A delivery that comes again has the key of an event that is there. An event is *
 is known that none with its key came before. What is polled is mostly known, and of what costs
 something it must be known at once, so their keys are looked up when they arrive. What else is
 pushed is mostly new, and whoever pushes waits for our answer: it is written as it comes, at the
-end of the table, and told apart when it is leased; then what came again is taken out.
+end of the table, and told apart when it is leased; then what came again is taken out. An index
+of keys in no order would make a page of its own dirty for each event, most of a commit's cost.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from channelmix.records import Fate, RawEvent, Road
-from channelmix.store import leases
+from channelmix.store import leases, locks
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, announce, fetch, inserting, run, upsert
 from channelmix.store.types import Time
@@ -27,6 +28,8 @@ from channelmix.store.types import Time
 UNSPLIT = "unsplit"
 """The source of an event that is a whole payload, because the plugin could not cut it."""
 SEEN = timedelta(seconds=1)
+ROUNDS = 50
+"""How often one transaction looks for more, where all that it found came again."""
 LONGEST_KEY = 500
 """Characters. PostgreSQL indexes no text beyond some 2,700 bytes, and no delivery may fail."""
 
@@ -59,36 +62,40 @@ _APPEND = inserting(
 _COUNT = s.intake.insert()
 
 
-def append(connection: sa.Connection, arrival: Arrival) -> None:
-    """Store what arrived.
+def append(connection: sa.Connection, arrival: Arrival) -> Mapping[str, float]:
+    """Store what arrived; return what the network charges for having pushed it, by channel.
 
-    A delivery that comes again counts as arrived, and is not stored again: it is left out here
-    or, if it was pushed, taken out when it is leased.
+    A delivery that comes again counts as arrived, costs nothing, and is not stored again: it is
+    left out here, or taken out when it is leased.
     """
-    rows = [_row(arrival, channel, event) for channel, event in arrival.events]
-    stored = run(connection, _APPEND[connection.dialect.name], rows) if rows else 0
+    statement = _APPEND[connection.dialect.name]
+    rows = [_row(arrival, *one) for one in arrival.events if not _dear(arrival, one[1])]
+    stored = run(connection, statement, rows) if rows else 0
+    costs: defaultdict[str, float] = defaultdict(float)
+    if len(rows) < len(arrival.events):
+        for channel, event in arrival.events:
+            # One by one, because each must say whether it is new.
+            if _dear(arrival, event) and run(connection, statement, _row(arrival, channel, event)):
+                stored += 1
+                costs[channel] += event.cost
     count = {
         "scope": arrival.scope,
         "road": arrival.road,
         "at": arrival.at,
         "deliveries": arrival.deliveries,
-        "events": len(rows),
+        "events": len(arrival.events),
         "stored": stored,
     }
     run(connection, _COUNT, count)
     _seen(connection, arrival)
     if stored:
         announce(connection)
+    return costs
 
 
-def fresh(connection: sa.Connection, scope: str, dear: Sequence[Routed]) -> list[Routed]:
-    """Return those of the events about to be stored, all with a cost, that are not known yet."""
-    found = {_short(event.key): (channel, event) for channel, event in dear}
-    raw = s.raw_events.c
-    known = sa.select(raw.key).where(raw.scope == scope, raw.key.in_(list(found)), _ORIGINAL)
-    for key in connection.execute(known).scalars():
-        del found[key]
-    return list(found.values())
+def _dear(arrival: Arrival, event: RawEvent) -> bool:
+    """Say whether the network charges for an event; what was polled is paid by who polls."""
+    return event.cost > 0 and arrival.road is Road.PUSH
 
 
 def append_parts(connection: sa.Connection, whole: RawEvent, parts: Sequence[Routed]) -> None:
@@ -188,24 +195,33 @@ def lease(
 ) -> list[RawEvent]:
     """Lease unsettled events, oldest first, none of the channels in `without`.
 
-    What came again is taken out. Nothing: nothing is left that could be leased.
+    What came again is taken out; not for ever, because others want to write.
     """
     wanted = {"limit": limit, "without": list(without)}
-    while rows := _LEASING.find(connection, owner, now, **wanted):
+    for _ in range(ROUNDS):
+        rows = _LEASING.find(connection, owner, now, **wanted)
+        if not rows:
+            break
+        rows = _ours(connection, rows)
         again = _came_again(connection, [row for row in rows if not row.original])
         _take_out(connection, [row for row in rows if row.id in again], now)
         if left := [row for row in rows if row.id not in again]:
             _LEASING.give(connection, left, owner, now + hold)
             return [to_event(row) for row in left]
+        if not rows:
+            break
     return []
 
 
-def _came_again(connection: sa.Connection, rows: Sequence[Any]) -> set[int]:
-    """Return which of `rows` have the key of an event that is known, or of one before them.
+def _ours(connection: sa.Connection, rows: Sequence[Any]) -> Sequence[Any]:
+    """Return those of `rows` whose key no other process tells apart at this moment."""
+    keys = {row.id: ("key", row.scope, row.key) for row in rows if not row.original}
+    held = locks.attempt(connection, keys.values())
+    return [row for row in rows if row.original or keys[row.id] in held]
 
-    Where another process leases one with the same key at this moment, the later of the two
-    commits fails, because keys of originals are unique, and is tried again.
-    """
+
+def _came_again(connection: sa.Connection, rows: Sequence[Any]) -> set[int]:
+    """Return which of `rows` have the key of an event that is known, or of one before them."""
     if not rows:
         return set()
     again = {row.id for row in fetch(connection, _KNOWN, {"ids": [row.id for row in rows]})}

@@ -123,7 +123,7 @@ def _balances(connection: sa.Connection, stored: int, settled: int) -> tuple[Bal
     )
     with_parts = sa.select(s.outbox_parts.c.outbox_id).distinct().subquery()
     equations = (
-        ("events counted as new are in the journal", stored, _count(connection, raw)),
+        ("events counted as stored are in the journal", stored, _count(connection, raw)),
         ("every settled event has its one fate", settled, _number(connection, matched)),
         (
             "every fate belongs to a settled event",

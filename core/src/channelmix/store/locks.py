@@ -8,6 +8,8 @@ this order, each kind at once and sorted, so that nobody waits in a circle:
 2. people, and with them their units, before messages are written,
 3. rows,
 4. the feed, last: its ids then come in the order of the commits.
+
+For the keys of deliveries nobody waits: what another holds is left to it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 Key = tuple[str, ...]
-"""A kind (`item`, `talk`, `person`, `publish`, `first`, `feed`), then what names the one meant."""
+"""A kind (`item`, `talk`, `person`, `publish`, `first`, `feed`, `key`), then what names the one
+meant."""
 FEED: Key = ("feed",)
 MIGRATION: Key = ("migration",)
 
@@ -31,6 +34,21 @@ def hold(connection: sa.Connection, keys: Iterable[Key]) -> None:
         return
     if wanted := sorted({_number(key) for key in keys}):
         connection.execute(_HOLD, {"keys": wanted})
+
+
+_ATTEMPT = sa.text(
+    "SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key WHERE pg_try_advisory_xact_lock(key)"
+)
+
+
+def attempt(connection: sa.Connection, keys: Iterable[Key]) -> set[Key]:
+    """Hold those of `keys` that nobody else holds until the transaction ends; return them."""
+    wanted = {key: _number(key) for key in keys}
+    if connection.dialect.name == "sqlite" or not wanted:
+        return set(wanted)
+    numbers = sorted(set(wanted.values()))
+    held = set(connection.execute(_ATTEMPT, {"keys": numbers}).scalars())
+    return {key for key, number in wanted.items() if number in held}
 
 
 def _number(key: Key) -> int:

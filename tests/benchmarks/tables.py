@@ -88,7 +88,8 @@ def multiply(file: Path, times: int) -> None:
             source = one.select.replace(f"from {one.name}", "from template")
             connection.execute("begin immediate")
             for copy in range(1, times + 1):
-                connection.execute(f"insert into main.{one.name} {source}", {"copy": copy})
+                into = f"insert into main.{one.name} ({', '.join(one.columns)})"
+                connection.execute(f"{into} {source}", {"copy": copy})
             connection.execute("commit")
             connection.execute("drop table template")
 

@@ -63,3 +63,12 @@ def test_a_load_is_answered_and_measured_on_both_sides(tmp_path: Path) -> None:
         assert one["bound"] == {"sense": "least", "value": 0.5}
         assert one["ok"] == (one["ratio"] >= 0.5)
         assert one["cpu"]["generator"] < one["cpu"]["server"]
+
+
+@pytest.mark.slow
+def test_growth_is_measured_in_copies_of_what_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    done = run("-m", "tests.benchmarks", "--only", "growth", "--quick", "--output", str(file))
+    assert file.exists(), done.stderr
+    [one] = json.loads(file.read_text())
+    assert one["absolute"]["ours at 20,000 µs"] > 0

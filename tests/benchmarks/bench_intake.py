@@ -6,18 +6,21 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.benchmarks.children import Child
 from tests.benchmarks.measuring import Plan, in_turn, middle
 from tests.benchmarks.results import Bound, Result, Usage, cpu_each, usage_of
 
 CONNECTIONS = (16, 64)
-IDLE, DRAINING = 5_000, 1_500
+IDLE, DRAINING = 1_250, 1_500
 """Webhooks in a run; what a worker has to drain afterwards takes much longer than the run."""
-WARM = 4
-"""Runs before those that count. SQLite's log grows to its 32 MB in the first 15,000 webhooks of a
-new file, and is written over from then on, which takes a disk half as long."""
+FINER = 4
+"""Times as many runs with the workers idle: the machine's pace changes within a second or two, and
+the two sides of a pair are to meet the same."""
+WARM = 16
+"""Runs before those that count, with the workers idle: SQLite's log grows to its 32 MB in the first
+15,000 webhooks of a new file, and is written over from then on, which takes a disk half as long."""
 BOUND = Bound(sense="least", value=0.5)
 
 
@@ -38,7 +41,8 @@ class Sample:
 
 def intake(plan: Plan, folder: Path) -> list[Result]:
     """Measure with the workers idle; that has a bound."""
-    return _compared(plan.of(IDLE), plan, folder, "idle", bound=BOUND)
+    finer = evolve(plan, runs=plan.runs * FINER)
+    return _compared(plan.of(IDLE), finer, folder, "idle", warm=WARM, bound=BOUND)
 
 
 def draining(plan: Plan, folder: Path) -> list[Result]:
@@ -52,6 +56,7 @@ def _compared(
     folder: Path,
     name: str,
     *options: str,
+    warm: int = 1,
     bound: Bound | None = None,
 ) -> list[Result]:
     store = f"sqlite:///{folder / 'desk.db'}"
@@ -68,7 +73,7 @@ def _compared(
         results = []
         for connections in CONNECTIONS:
             sides = load(reference, connections), load(ours, connections)
-            in_turn(WARM, *sides)
+            in_turn(warm, *sides)
             pairs = in_turn(plan.runs, *sides)
             title = f"durable signed intake, workers {name}, {connections} connections"
             results.append(_result(title, pairs, bound))

@@ -59,7 +59,7 @@ def test_a_load_is_answered_and_measured_on_both_sides(tmp_path: Path) -> None:
     assert len(results) == 2, done.stderr
     assert done.returncode == (0 if all(one["ok"] for one in results) else 1)
     for one in results:
-        assert one["runs"] == 2
+        assert one["runs"] == 8
         assert one["bound"] == {"sense": "least", "value": 0.5}
         assert one["ok"] == (one["ratio"] >= 0.5)
         assert one["cpu"]["generator"] < one["cpu"]["server"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from attrs import define
+from attrs import define, field
 
 from channelmix.errors import StoreError
 
@@ -24,6 +25,8 @@ class Backend:
     """Its connections begin transactions that write."""
     reading: sa.Engine
     """Its connections see one moment for as long as a transaction lasts."""
+    turn: AbstractContextManager[Any] = field(factory=nullcontext, init=False)
+    """Held by whoever uses a connection that a thread keeps, where another may want it as well."""
 
     writers: ClassVar[int]
     """How many threads write at once."""

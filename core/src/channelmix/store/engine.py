@@ -33,6 +33,29 @@ TRIES = 5
 _CLOSE = object()
 
 
+class _Kept:
+    """A connection that a thread keeps: to take one from the pool costs it as much as a statement.
+
+    After an error it goes back there, where it is put right or replaced.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._connection: sa.Connection | None = None
+
+    def connection(self) -> sa.Connection:
+        """Return the connection, with no transaction begun. Raises: as `Engine.connect`."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def give_back(self) -> None:
+        """Give the connection back, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
 class Store:
     """The tables, reached only by functions that take a connection.
 
@@ -152,8 +175,10 @@ class Store:
 
     def _work(self) -> None:
         """Take what waits, commit it together, tell everyone; until closed."""
+        kept = _Kept(self._backend.writing)
         while batch := self._next():
-            self._commit(batch)
+            self._commit(kept, batch)
+        kept.give_back()
 
     def _next(self) -> list[Job]:
         """Wait for jobs; nothing: it is time to close."""
@@ -168,10 +193,10 @@ class Store:
                 batch.append(item)
         return batch
 
-    def _commit(self, batch: list[Job]) -> None:
+    def _commit(self, kept: _Kept, batch: list[Job]) -> None:
         """Run the jobs of a batch in one transaction, and say how they went."""
         try:
-            outcomes = self._transact(batch, TRIES)
+            outcomes = self._transact(kept, batch, TRIES)
         except Exception as error:  # noqa: BLE001 - whatever it is, everybody waiting is told
             outcomes = [(future, None, self._told(error)) for _, future in batch]
         else:
@@ -182,7 +207,9 @@ class Store:
             with contextlib.suppress(RuntimeError):  # it is closed: nobody waits any more
                 loop.call_soon_threadsafe(_tell, mine)
 
-    def _transact(self, batch: list[Job], tries: int, *, apart: bool = False) -> list[Outcome]:
+    def _transact(
+        self, kept: _Kept, batch: list[Job], tries: int, *, apart: bool = False
+    ) -> list[Outcome]:
         """Run jobs in one transaction; again as long as others are in the way.
 
         If one fails, all are undone and run again, each apart, so that it is undone alone: that
@@ -191,18 +218,21 @@ class Store:
         """
         done = False
         try:
-            with self._backend.writing.begin() as connection:
-                run = _run_apart if apart else _run
-                outcomes = [run(connection, job, future) for job, future in batch]
-                done = True
+            with self._backend.turn:
+                connection = kept.connection()
+                with connection.begin():
+                    run = _run_apart if apart else _run
+                    outcomes = [run(connection, job, future) for job, future in batch]
+                    done = True
         except Exception as error:
+            kept.give_back()
             if done:
                 raise
             if isinstance(error, DBAPIError) and in_the_way(error) and tries > 1:
-                return self._transact(batch, tries - 1, apart=apart)
+                return self._transact(kept, batch, tries - 1, apart=apart)
             if apart or len(batch) == 1:
                 raise
-            return self._transact(batch, tries, apart=True)
+            return self._transact(kept, batch, tries, apart=True)
         return outcomes
 
     def _told(self, error: Exception) -> Exception:

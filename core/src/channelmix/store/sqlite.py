@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from attrs import define
+from attrs import define, field
 from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
 
 from channelmix.errors import StoreError
 from channelmix.store.backend import READERS, Backend
@@ -38,6 +37,10 @@ class Sqlite(Backend):
     writers: ClassVar[int] = 1
     together: ClassVar[int] = 256
 
+    turn: threading.Lock = field(factory=threading.Lock, init=False)
+    _driver: Any = field(default=None, init=False)
+    """The driver's own connection of the one that writes."""
+
     @classmethod
     def of(cls, url: sa.URL) -> Sqlite:
         """Make the backend of an `sqlite:///` URL.
@@ -48,11 +51,10 @@ class Sqlite(Backend):
             raise StoreError(f"store {url}: names no file; write sqlite:///desk.db")
         # A transaction that reads and then writes could not upgrade its lock while another
         # process writes; so whoever writes takes the lock at once.
-        return cls(
-            url=url,
-            writing=_engine(url, "BEGIN IMMEDIATE", 1),
-            reading=_engine(url, "BEGIN", READERS),
-        )
+        writing, reading = _engine(url, "BEGIN IMMEDIATE", 1), _engine(url, "BEGIN", READERS)
+        backend = cls(url=url, writing=writing, reading=reading)
+        event.listen(writing, "connect", backend._connected)
+        return backend
 
     def others(self, stop: threading.Event) -> Iterator[None]:
         """Yield at first, then when `data_version` changes: by other connections' writes alone.
@@ -61,7 +63,7 @@ class Sqlite(Backend):
         """
         seen = None
         while not stop.is_set():
-            with contextlib.suppress(SQLAlchemyError):  # whoever works with the store will say so
+            with contextlib.suppress(sqlite3.Error):  # whoever works with the store will say so
                 if seen != (seen := self._version()):
                     yield
             stop.wait(PULSE)
@@ -72,13 +74,12 @@ class Sqlite(Backend):
 
     def _version(self) -> Any:
         """Return a number that another process' commit changes."""
-        connection = self.writing.raw_connection()
-        try:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA data_version")
-            return cursor.fetchone()
-        finally:
-            connection.close()
+        with self.turn:
+            return self._driver.execute("PRAGMA data_version").fetchone()
+
+    def _connected(self, driver: Any, _record: Any) -> None:
+        """Keep the driver's own connection, to ask it what others have written."""
+        self._driver = driver
 
 
 def _engine(url: sa.URL, begin: str, connections: int) -> sa.Engine:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from attrs import evolve
 from channelmix import answering, hook
 from channelmix.errors import Refused
 from channelmix.hookspecs import Plugin
@@ -63,7 +64,7 @@ class Meeting:
         came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=events, at=NOW)
         await self.one.write(lambda c: journal.append(c, came))
         lease = partial(journal.lease, owner=owner, now=NOW, hold=MINUTE, limit=len(inbounds))
-        leased = await self.one.write(lease)
+        leased = (await self.one.write(lease)).events
         works = [
             applying.Work(event=event, inbounds=(told,))
             for event, told in zip(leased, inbounds, strict=True)
@@ -192,9 +193,23 @@ async def test_a_delivery_that_two_workers_lease_twice_at_once_is_one(meeting: M
     lease = partial(journal.lease, now=NOW, hold=MINUTE, limit=1)
     first, second = await meeting.both(partial(lease, owner="one"), partial(lease, owner="two"))
     assert meeting.waited is meeting.shares_file
-    assert ([event.key for event in first], second) == (["again"], [])
-    assert await meeting.two.write(partial(lease, owner="two")) == []
-    assert [row.id for row in await meeting.rows(s.raw_events)] == [first[0].id]
+    assert ([event.key for event in first.events], second.events) == (["again"], [])
+    later = await meeting.two.write(partial(lease, owner="two"))
+    assert (later.events, second.again + later.again) == ([], 1)
+    assert [row.id for row in await meeting.rows(s.raw_events)] == [first.events[0].id]
+
+
+async def test_what_came_for_nothing_and_comes_again_at_a_cost_is_one(meeting: Meeting) -> None:
+    """Its key is told apart at this moment: who stores it at a cost waits, and then knows it."""
+    free, dear = RawEvent(key="again", body=b"{}"), RawEvent(key="again", body=b"{}", cost=4.0)
+    came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=[("toy", free)], at=NOW)
+    await meeting.one.write(lambda c: journal.append(c, came))
+    lease = partial(journal.lease, owner="one", now=NOW, hold=MINUTE, limit=9)
+    again = evolve(came, events=[("toy", dear)])
+    leased, costs = await meeting.both(lease, lambda c: journal.append(c, again))
+    assert meeting.waited
+    assert ([event.key for event in leased.events], dict(costs)) == (["again"], {})
+    assert len(await meeting.rows(s.raw_events)) == 1
 
 
 @pytest.mark.parametrize("backwards", [True, False])
@@ -520,7 +535,7 @@ async def test_what_a_dead_worker_held_is_done_by_another(
     async with open_desk(work=False) as dead:
         await push(dead, {"id": "c1", "by": "eva", "text": "?"})
         lease = partial(journal.lease, owner="dead", hold=timedelta(seconds=0.2), limit=9)
-        assert await dead.store.write(partial(lease, now=dead.clock.now()))
+        assert (await dead.store.write(partial(lease, now=dead.clock.now()))).events
         async with open_desk() as alive:
             await settled(alive, settle)
             assert len(await alive.tickets()) == 1

@@ -110,7 +110,7 @@ async def test_what_the_dead_held_is_free_in_minutes(
     async with open_desk(work=False, clock=clock) as dead:
         await push(dead, QUESTION)
         lease = partial(journal.lease, owner="dead", now=clock.now(), hold=MINUTE, limit=9)
-        assert await dead.store.write(lease)
+        assert (await dead.store.write(lease)).events
     async with open_desk(clock=clock) as desk:
         clock.step(by)
         far = sa.select(s.raw_events).where(s.raw_events.c.lease_until > clock.now() + 10 * MINUTE)

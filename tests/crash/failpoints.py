@@ -80,11 +80,11 @@ class Failpoints:
 def install(points: Failpoints) -> None:
     """Let this process come by its places: wrap the functions of the core that stand there."""
 
-    def inside(module: Any, name: str, phase: str) -> None:
-        _after(module, name, lambda: points.passed((phase, "in the transaction")))
+    def inside(module: Any, name: str, phase: str, worked: Callable[[Any], object] = bool) -> None:
+        _after(module, name, lambda: points.passed((phase, "in the transaction")), worked)
 
-    inside(journal, "append", "receiving")
-    inside(journal, "lease", "leasing")
+    inside(journal, "append", "receiving", lambda _: True)
+    inside(journal, "lease", "leasing", lambda leased: leased.events)
     inside(apply, "apply", "applying")
     inside(outbox, "claim", "sending")
     _wait_after(Intake, "_append", lambda: points.passed(("receiving", "stored, not answered")))
@@ -94,14 +94,16 @@ def install(points: Failpoints) -> None:
     _recording_what_was_seen(points)
 
 
-def _after(owner: Any, name: str, come_by: Callable[[], object]) -> None:
-    """Come by when a function has done something; no cost is something, no event is not."""
+def _after(
+    owner: Any, name: str, come_by: Callable[[], object], worked: Callable[[Any], object]
+) -> None:
+    """Come by when a function has done something, by what it returns."""
     original = getattr(owner, name)
 
     @wraps(original)
     def wrapped(*args: Any, **options: Any) -> Any:
         done = original(*args, **options)
-        if done not in (0, []):
+        if worked(done):
             come_by()
         return done
 

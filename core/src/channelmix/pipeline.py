@@ -85,15 +85,16 @@ class Pipeline:
     _under_way: set[asyncio.Task[Any]] = field(factory=set, init=False)
 
     async def step(self) -> int:
-        """Settle one batch; return how many events it took."""
+        """Settle one batch; return how many events it took, or took out."""
         now, without = self.clock.now(), self.unavailable()
-        events = await self.store.write(
+        leased = await self.store.write(
             lambda connection: journal.lease(
                 connection, owner=self.owner, now=now, hold=HOLD, limit=BATCH, without=without
             )
         )
+        events = leased.events
         if not events:
-            return 0
+            return leased.again
         works: Sequence[applying.Work] = [self._read(event) for event in events]
         asked = self._ask(works)
         if asked:

@@ -43,11 +43,15 @@ class _Kept:
         self._engine = engine
         self._connection: sa.Connection | None = None
 
-    def connection(self) -> sa.Connection:
+    def __enter__(self) -> sa.Connection:
         """Return the connection, with no transaction begun. Raises: as `Engine.connect`."""
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.give_back()
 
     def give_back(self) -> None:
         """Give the connection back, if there is one."""
@@ -218,14 +222,11 @@ class Store:
         """
         done = False
         try:
-            with self._backend.turn:
-                connection = kept.connection()
-                with connection.begin():
-                    run = _run_apart if apart else _run
-                    outcomes = [run(connection, job, future) for job, future in batch]
-                    done = True
+            with self._backend.turn, kept as connection, connection.begin():
+                run = _run_apart if apart else _run
+                outcomes = [run(connection, job, future) for job, future in batch]
+                done = True
         except Exception as error:
-            kept.give_back()
             if done:
                 raise
             if isinstance(error, DBAPIError) and in_the_way(error) and tries > 1:

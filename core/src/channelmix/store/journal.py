@@ -23,13 +23,11 @@ from channelmix.records import Fate, RawEvent, Road
 from channelmix.store import leases, locks
 from channelmix.store import schema as s
 from channelmix.store.dialect import among, announce, fetch, inserting, run, upsert
-from channelmix.store.types import Time
+from channelmix.store.types import Time, clean
 
 UNSPLIT = "unsplit"
 """The source of an event that is a whole payload, because the plugin could not cut it."""
 SEEN = timedelta(seconds=1)
-ROUNDS = 50
-"""How often one transaction looks for more, where all that it found came again."""
 LONGEST_KEY = 500
 """Characters. PostgreSQL indexes no text beyond some 2,700 bytes, and no delivery may fail."""
 
@@ -69,15 +67,19 @@ def append(connection: sa.Connection, arrival: Arrival) -> Mapping[str, float]:
     left out here, or taken out when it is leased.
     """
     statement = _APPEND[connection.dialect.name]
-    rows = [_row(arrival, *one) for one in arrival.events if not _dear(arrival, one[1])]
-    stored = run(connection, statement, rows) if rows else 0
+    rows = [_row(arrival, *one) for one in arrival.events]
     costs: defaultdict[str, float] = defaultdict(float)
-    if len(rows) < len(arrival.events):
-        for channel, event in arrival.events:
-            # One by one, because each must say whether it is new.
-            if _dear(arrival, event) and run(connection, statement, _row(arrival, channel, event)):
-                stored += 1
+    if any(_dear(arrival, event) for _, event in arrival.events):
+        stored = 0
+        # Who tells the same keys apart at this moment must see them; and each says if it is new.
+        locks.hold(connection, (("key", arrival.scope, clean(row["key"])) for row in rows))
+        for row, (channel, event) in zip(rows, arrival.events, strict=True):
+            new = run(connection, statement, row)
+            stored += new
+            if new and _dear(arrival, event):
                 costs[channel] += event.cost
+    else:
+        stored = run(connection, statement, rows) if rows else 0
     count = {
         "scope": arrival.scope,
         "road": arrival.road,
@@ -184,6 +186,15 @@ _KNOWN = (
 _TAKE_OUT = s.raw_events.delete().where(among("ids", s.raw_events.c.id))
 
 
+@frozen(kw_only=True)
+class Leased:
+    """What one look for unsettled events came to."""
+
+    events: Sequence[RawEvent]
+    again: int
+    """How many came again, and are gone; behind them there may be more."""
+
+
 def lease(
     connection: sa.Connection,
     *,
@@ -192,32 +203,24 @@ def lease(
     hold: timedelta,
     limit: int,
     without: Collection[str] = (),
-) -> list[RawEvent]:
+) -> Leased:
     """Lease unsettled events, oldest first, none of the channels in `without`.
 
-    What came again is taken out; not for ever, because others want to write.
+    What came again is taken out.
     """
-    wanted = {"limit": limit, "without": list(without)}
-    for _ in range(ROUNDS):
-        rows = _LEASING.find(connection, owner, now, **wanted)
-        if not rows:
-            break
-        rows = _ours(connection, rows)
-        again = _came_again(connection, [row for row in rows if not row.original])
-        _take_out(connection, [row for row in rows if row.id in again], now)
-        if left := [row for row in rows if row.id not in again]:
-            _LEASING.give(connection, left, owner, now + hold)
-            return [to_event(row) for row in left]
-        if not rows:
-            break
-    return []
-
-
-def _ours(connection: sa.Connection, rows: Sequence[Any]) -> Sequence[Any]:
-    """Return those of `rows` whose key no other process tells apart at this moment."""
-    keys = {row.id: ("key", row.scope, row.key) for row in rows if not row.original}
-    held = locks.attempt(connection, keys.values())
-    return [row for row in rows if row.original or keys[row.id] in held]
+    rows = _LEASING.find(connection, owner, now, limit=limit, without=list(without))
+    new = [row for row in rows if not row.original]
+    again = _came_again(connection, new)
+    new = [row for row in new if row.id not in again]
+    ours = _ours(connection, new)
+    left = {row.id for row in new} - {row.id for row in ours}
+    if connection.dialect.name != "sqlite":  # while others write as well
+        again |= _came_again(connection, ours)
+    _take_out(connection, [row for row in rows if row.id in again], now)
+    mine = [row for row in rows if row.id not in again | left]
+    if mine:
+        _LEASING.give(connection, mine, owner, now + hold)
+    return Leased(events=[to_event(row) for row in mine], again=len(again))
 
 
 def _came_again(connection: sa.Connection, rows: Sequence[Any]) -> set[int]:
@@ -227,6 +230,13 @@ def _came_again(connection: sa.Connection, rows: Sequence[Any]) -> set[int]:
     again = {row.id for row in fetch(connection, _KNOWN, {"ids": [row.id for row in rows]})}
     firsts = {(row.scope, row.key): row.id for row in reversed(rows)}
     return again | {row.id for row in rows} - set(firsts.values())
+
+
+def _ours(connection: sa.Connection, rows: Sequence[Any]) -> list[Any]:
+    """Return those of `rows` whose keys no other process tells apart at this moment."""
+    keys = {row.id: ("key", row.scope, row.key) for row in rows}
+    held = locks.attempt(connection, keys.values())
+    return [row for row in rows if keys[row.id] in held]
 
 
 def _take_out(connection: sa.Connection, rows: Sequence[Any], now: datetime) -> None:

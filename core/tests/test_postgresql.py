@@ -13,7 +13,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from channelmix.errors import StoreError
-from channelmix.records import Receipt
+from channelmix.records import RawEvent, Receipt, Road
+from channelmix.store import journal
 from channelmix.store import schema as s
 from channelmix.store.engine import Store
 from channelmix.store.postgresql import AS_IT_IS, BY_INDEX, SESSION, Postgresql
@@ -72,6 +73,26 @@ def test_what_the_url_says_itself_stands() -> None:
         assert (told["host"], told["port"], told["connect_timeout"]) == ("/run/pg", "5433", "3")
         assert told["tcp_user_timeout"] == "30000"
         assert told["options"] == f"{SESSION} {own} -c a=b"
+
+
+@pytest.mark.slow
+async def test_a_backlog_of_what_came_again_takes_no_locks(store: Store) -> None:
+    """The server keeps the locks of all its databases in one small table."""
+    keys = [str(number) for number in range(20)]
+    events = [("toy", RawEvent(key=key, body=b"{}")) for key in keys]
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    came = journal.Arrival(scope="toy", app="toy", road=Road.PUSH, events=events, at=now)
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+
+    def look(connection: sa.Connection, owner: str) -> tuple[int, int, Any]:
+        hold = timedelta(minutes=1)
+        found = journal.lease(connection, owner=owner, now=now, hold=hold, limit=100)
+        return len(found.events), found.again, connection.exec_driver_sql(held).scalar()
+
+    await store.write(lambda c: journal.append(c, came))
+    assert await store.write(lambda c: look(c, "one")) == (20, 0, 20)
+    await store.write(lambda c: journal.append(c, came))
+    assert await store.write(lambda c: look(c, "two")) == (0, 20, 0)
 
 
 @pytest.mark.slow

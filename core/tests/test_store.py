@@ -239,26 +239,6 @@ async def test_what_only_came_again_is_counted_so_that_a_worker_looks_behind_it(
     assert await counted(store) == (5, 2, 2)
 
 
-async def test_a_backlog_of_what_came_again_locks_nothing(store):
-    """PostgreSQL keeps the locks of all its databases in one small table."""
-    if store.url.get_backend_name() == "sqlite":
-        pytest.skip("SQLite has no such locks")
-    held = sa.text(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-    )
-
-    def look(connection):
-        return len(leasing()(connection)), connection.execute(held).scalar()
-
-    keys = [str(n) for n in range(20)]
-    await store.write(lambda c: journal.append(c, arrival(*keys)))
-    assert await store.write(look) == (20, 20)
-    await store.write(lambda c: journal.append(c, arrival(*keys[1:])))
-    await store.write(lambda c: c.execute(s.raw_events.update().values(lease_owner="other")))
-    assert await store.write(look) == (0, 0)
-    assert await counted(store) == (39, 20, 20)
-
-
 async def test_a_key_is_told_apart_and_counted_in_its_scope_alone(store):
     for scope in ("app:one", "app:two", "app:two"):
         came = evolve(arrival("a"), scope=scope)

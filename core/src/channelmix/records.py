@@ -162,7 +162,8 @@ class RawEvent:
     cost: float = 0.0
     """What the network charges for having pushed it, in the unit of the allowance.
 
-    The core counts it as it is stored, each event once. What was polled is paid by who polls.
+    The core counts it as it is stored, each event once; not what could only be cut later. What was
+    polled is paid by who polls.
     """
     road: Road = Road.PUSH
     channel: str = ""

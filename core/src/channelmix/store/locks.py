@@ -9,7 +9,8 @@ this order, each kind at once and sorted, so that nobody waits in a circle:
 3. rows,
 4. the feed, last: its ids then come in the order of the commits.
 
-For the keys of deliveries nobody waits: what another holds is left to it.
+A worker that leases waits for no key of a delivery: what another holds is left to it. So whoever
+stores what costs something can wait for it there, with other locks in hand.
 """
 
 from __future__ import annotations
